@@ -1,0 +1,5 @@
+//! vigie: a Describe-only key in, Prometheus metrics out.
+//!
+//! The rooms, lowest first; a room uses only those above it in this list.
+
+pub mod sigv4;
