@@ -2,4 +2,5 @@
 //!
 //! The rooms, lowest first; a room uses only those above it in this list.
 
+pub mod provider;
 pub mod sigv4;
