@@ -4,3 +4,5 @@
 
 pub mod provider;
 pub mod sigv4;
+
+pub mod credentials;

@@ -1,0 +1,201 @@
+//! What can be wrong with a place that should hold a key. No variant has room for a line of a file or a value.
+
+use std::{io, path::PathBuf};
+
+use crate::provider::Provider;
+
+/// Why there is no key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// No place of the provider's usual chain holds a key.
+    #[error(
+        "no key for {provider}: looked at {}; {}, or name a file with `credentials_file`",
+        .looked_at.join(", "),
+        set_both(*.provider),
+    )]
+    NotFound {
+        /// Whose chain was walked.
+        provider: Provider,
+        /// Each place, and what was found there.
+        looked_at: Vec<String>,
+    },
+    /// One half of a key is in the environment, the other is not.
+    #[error("{present} is set but {missing} is not: set both, or neither")]
+    HalfInEnvironment {
+        /// The variable that is set.
+        present: &'static str,
+        /// The variable that is not.
+        missing: &'static str,
+    },
+    /// A variable holds something that cannot be part of a key.
+    #[error("the value of {name} {CHARACTERS}")]
+    Variable {
+        /// The variable.
+        name: &'static str,
+    },
+    /// A credentials file is of no use.
+    #[error("credentials file {} {fault}", .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        fault: Fault,
+    },
+}
+
+/// What is wrong with a credentials file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// There is nothing at this path.
+    #[error("does not exist: write it, or correct its name in {named_by}")]
+    Missing {
+        /// The setting or variable the path comes from.
+        named_by: &'static str,
+    },
+    /// It may not be read, or reading failed.
+    #[error("cannot be read ({0}): make it readable to the user that vigie runs as, and to nobody else")]
+    Unreadable(io::ErrorKind),
+    /// It is a directory.
+    #[error("is a directory: name the file in it")]
+    Directory,
+    /// It is a pipe, a socket or a device.
+    #[error("is not a regular file: vigie reads it again when it changes, so name a regular file")]
+    Special,
+    /// It has no content.
+    #[error("is empty: {FORMAT}")]
+    Empty,
+    /// It is not UTF-8.
+    #[error("is not UTF-8 text: save it as UTF-8; {FORMAT}")]
+    Binary,
+    /// It is larger than any credentials file.
+    #[error("is larger than 1 MiB, so it is not a credentials file: {FORMAT}")]
+    TooLarge,
+    /// It is in none of the known formats.
+    #[error("is in no known format (see line {line}): {FORMAT}")]
+    UnknownFormat {
+        /// The first line that was not understood.
+        line: usize,
+    },
+    /// Keys stand above the first profile.
+    #[error("has `{key}` outside any profile: write `[default]` on a line of its own above it")]
+    OutsideProfile {
+        /// The key as the format spells it.
+        key: &'static str,
+    },
+    /// The JSON ends too early.
+    #[error("ends in the middle of its JSON, perhaps half-written: write it whole, then move it into place")]
+    Cut,
+    /// It starts like JSON, but is none, or holds something else than text for a key.
+    #[error("does not read as OUTSCALE's config.json at line {line}, column {column}: {JSON_FORMAT}")]
+    InvalidJson {
+        /// Where the parser stopped.
+        line: usize,
+        /// Where the parser stopped.
+        column: usize,
+    },
+    /// The profile is not there.
+    #[error("has no profile `{profile}`: {}", those_there(.there))]
+    UnknownProfile {
+        /// The profile asked for.
+        profile: String,
+        /// The profiles that are there.
+        there: Vec<String>,
+    },
+    /// A profile was asked for from a format that has none.
+    #[error("is in the format `AWSAccessKeyId=…`, which has no profiles: remove `profile = \"{profile}\"`")]
+    NoProfiles {
+        /// The profile asked for.
+        profile: String,
+    },
+    /// The profile or one of its values is there twice.
+    #[error("has {what} twice: keep one")]
+    Twice {
+        /// What is there twice.
+        what: String,
+    },
+    /// The profile has neither half of a key.
+    #[error("has no key {place}: write `{id}` and `{secret}` there")]
+    NoKey {
+        /// Where it was looked for.
+        place: String,
+        /// How this format spells the key id.
+        id: &'static str,
+        /// How this format spells the secret.
+        secret: &'static str,
+    },
+    /// The profile has one half of a key.
+    #[error("has `{present}` but no `{missing}` {place}, perhaps half-written: write both")]
+    Half {
+        /// The half that is there.
+        present: &'static str,
+        /// The half that is not.
+        missing: &'static str,
+        /// Where it was looked for.
+        place: String,
+    },
+    /// A value has nothing in it.
+    #[error("has `{key}` {place} with no value: write the value after it")]
+    EmptyValue {
+        /// The key as the format spells it.
+        key: &'static str,
+        /// Where it stands.
+        place: String,
+    },
+    /// A value holds something that cannot be part of a key.
+    #[error("has `{key}` {place} with a value that {CHARACTERS}")]
+    Characters {
+        /// The key as the format spells it.
+        key: &'static str,
+        /// Where it stands.
+        place: String,
+    },
+}
+
+impl Fault {
+    /// The error for this fault of a file.
+    pub(super) fn of(self, path: impl Into<PathBuf>) -> Error {
+        Error::File {
+            path: path.into(),
+            fault: self,
+        }
+    }
+}
+
+fn set_both(provider: Provider) -> &'static str {
+    match provider {
+        Provider::Outscale => "set OSC_ACCESS_KEY and OSC_SECRET_KEY",
+        Provider::Aws => "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    }
+}
+
+fn those_there(names: &[String]) -> String {
+    if names.is_empty() {
+        return FORMAT.to_owned();
+    }
+    // A name that does not look like one is not repeated: in a mangled file it could be anything.
+    let mut shown: Vec<_> = names
+        .iter()
+        .filter(|name| looks_like_a_profile(name))
+        .map(|name| format!("`{name}`"))
+        .take(LISTED)
+        .collect();
+    let rest = names.len() - shown.len();
+    if rest > 0 {
+        shown.push(format!("{rest} more"));
+    }
+    format!("write in `profile` one of those it has, {}", shown.join(", "))
+}
+
+fn looks_like_a_profile(name: &str) -> bool {
+    name.chars().count() <= 32
+        && name
+            .chars()
+            .all(|character| character.is_alphanumeric() || " -_.@".contains(character))
+}
+
+const LISTED: usize = 12;
+const FORMAT: &str =
+    "write `[default]`, `aws_access_key_id = …` and `aws_secret_access_key = …`, each on its own line";
+const JSON_FORMAT: &str = r#"write `{"default": {"access_key": "…", "secret_key": "…"}}`"#;
+const CHARACTERS: &str =
+    "holds a space, a control character or a letter that no key has: copy it again, without line breaks";

@@ -1,0 +1,79 @@
+//! One credentials file: what its metadata say, and its bytes, wiped after use.
+//!
+//! Reads block: these are local files of a few lines, and a `stat` before each poll costs microseconds.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read as _},
+    os::unix::fs::MetadataExt as _,
+    path::Path,
+};
+
+use secrecy::zeroize::Zeroizing;
+
+use super::{
+    Credentials, Fault,
+    format::{self, Profile},
+};
+
+/// What changes when a file does.
+///
+/// The change time is there for a tool that swaps a key for one of the same length and restores the
+/// modification time, as `rsync --inplace --times` does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stamp {
+    modified: (i64, i64),
+    changed: (i64, i64),
+    device: u64,
+    inode: u64,
+    mode: u32,
+    size: u64,
+}
+
+impl Stamp {
+    /// Looks at a file without opening it, so that a pipe cannot hold us.
+    pub(super) fn of(path: &Path, named_by: &'static str) -> Result<Self, Fault> {
+        let metadata = fs::metadata(path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Fault::Missing { named_by },
+            kind => Fault::Unreadable(kind),
+        })?;
+        if metadata.is_dir() {
+            return Err(Fault::Directory);
+        }
+        if !metadata.is_file() {
+            return Err(Fault::Special);
+        }
+        Ok(Self {
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            mode: metadata.mode() & 0o7777,
+            size: metadata.size(),
+        })
+    }
+
+    /// The mode, when it lets group or others read.
+    pub(super) fn loose_mode(&self) -> Option<u32> {
+        (self.mode & 0o044 != 0).then_some(self.mode)
+    }
+}
+
+/// The key that a file holds for a profile.
+pub(super) fn read(path: &Path, stamp: &Stamp, profile: Profile<'_>) -> Result<Credentials, Fault> {
+    if stamp.size > LIMIT {
+        return Err(Fault::TooLarge);
+    }
+    let unreadable = |error: io::Error| Fault::Unreadable(error.kind());
+    // Room for all of it at once: a buffer that grows leaves copies of the secret behind.
+    let room = usize::try_from(stamp.size).map_or(0, |size| size + 64);
+    let mut bytes = Zeroizing::new(Vec::with_capacity(room));
+    let file = File::open(path).map_err(unreadable)?;
+    file.take(LIMIT + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > LIMIT {
+        return Err(Fault::TooLarge);
+    }
+    format::parse(&bytes, profile)
+}
+
+const LIMIT: u64 = 1024 * 1024;

@@ -1,0 +1,88 @@
+//! Where keys come from: the environment and files, read again when they change. Nothing here speaks to a cloud.
+
+mod chain;
+mod error;
+mod file;
+mod format;
+mod source;
+
+use std::{env, fmt, sync::Arc};
+
+use secrecy::SecretString;
+
+pub use error::{Error, Fault};
+pub use source::{Current, Source};
+
+/// The environment, as a function so that tests need not change the process's own.
+pub type Variables = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// The environment of this process.
+///
+/// Bytes that are not UTF-8 become U+FFFD, which no key may hold: refused by name later, not overlooked here.
+pub fn process_variables() -> Variables {
+    Arc::new(|name| env::var_os(name).map(|value| value.to_string_lossy().into_owned()))
+}
+
+/// One access key.
+#[derive(Clone)]
+pub struct Credentials {
+    /// The public half: it names the key in requests and in the cloud's own logs.
+    pub access_key_id: String,
+    /// The half that signs.
+    pub secret_access_key: SecretString,
+    /// Sent along with a temporary key.
+    pub session_token: Option<SecretString>,
+}
+
+impl Credentials {
+    /// The last four characters of the access key id: enough to tell two keys apart.
+    pub fn suffix(&self) -> &str {
+        self.access_key_id
+            .char_indices()
+            .rev()
+            .nth(SUFFIX - 1)
+            .and_then(|(start, _)| self.access_key_id.get(start..))
+            .unwrap_or(&self.access_key_id)
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Credentials")
+            .field("suffix", &self.suffix())
+            .field("temporary", &self.session_token.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+const SUFFIX: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn credentials(access_key_id: &str) -> Credentials {
+        Credentials {
+            access_key_id: access_key_id.to_owned(),
+            secret_access_key: "canary-secret".into(),
+            session_token: Some("canary-token".into()),
+        }
+    }
+
+    #[test]
+    fn suffix_is_the_last_four_characters() {
+        assert_eq!(credentials("AKIAIOSFODNN7EXAMPLE").suffix(), "MPLE");
+        assert_eq!(credentials("abc").suffix(), "abc");
+        assert_eq!(credentials("").suffix(), "");
+        assert_eq!(credentials("xéèêë").suffix(), "éèêë");
+    }
+
+    #[test]
+    fn debug_shows_only_the_suffix() {
+        assert_eq!(
+            format!("{:?}", credentials("AKIAIOSFODNN7EXAMPLE")),
+            r#"Credentials { suffix: "MPLE", temporary: true, .. }"#
+        );
+    }
+}
