@@ -151,7 +151,7 @@ fn check(case: &Case) {
         .expect("RFC 3339");
     let amz_date = sigv4::amz_date(timestamp);
     let scope = Scope {
-        date: &amz_date[..8],
+        date: amz_date.get(..8).expect("a date has eight digits"),
         region: case.context("/region").expect("a region"),
         service: case.context("/service").expect("a service"),
     };
@@ -246,10 +246,10 @@ proptest! {
         seconds in 0_u64..4_000_000_000,
     ) {
         let path = format!("/{}", path.trim_start_matches('/'));
-        let host = port.map_or(host.clone(), |port| format!("{host}:{port}"));
+        let host = port.map_or_else(|| host.clone(), |port| format!("{host}:{port}"));
         let at = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
         let amz_date = sigv4::amz_date(at.try_into().unwrap());
-        let scope = Scope { date: &amz_date[..8], region: &region, service: &service };
+        let scope = Scope { date: amz_date.get(..8).expect("a date has eight digits"), region: &region, service: &service };
         let mut headers = vec![
             ("content-type", "application/x-www-form-urlencoded; charset=utf-8"),
             ("host", host.as_str()),

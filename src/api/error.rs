@@ -1,0 +1,479 @@
+//! What can go wrong between a call and its answer, and the clouds' error envelopes.
+
+use std::fmt;
+use std::time::Duration;
+
+use quick_xml::events::Event;
+
+use super::xml;
+
+/// The bounded cause of a failed call or poll: a label value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Reason {
+    /// The cloud refused for rate.
+    Throttled,
+    /// The key may not do this.
+    Denied,
+    /// The key itself was refused, or may not be tried again yet, or there is none.
+    Auth,
+    /// This machine's clock is too far from the cloud's.
+    Clock,
+    /// No connection, or it broke.
+    Unreachable,
+    /// No answer in time.
+    Timeout,
+    /// An answer that is not the one asked for.
+    Malformed,
+    /// Anything else the cloud says.
+    Other,
+}
+
+impl Reason {
+    /// Every reason, so that counters can start from 0.
+    pub const ALL: [Self; 8] = [
+        Self::Throttled,
+        Self::Denied,
+        Self::Auth,
+        Self::Clock,
+        Self::Unreachable,
+        Self::Timeout,
+        Self::Malformed,
+        Self::Other,
+    ];
+
+    /// The label value.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Throttled => "throttled",
+            Self::Denied => "denied",
+            Self::Auth => "auth",
+            Self::Clock => "clock",
+            Self::Unreachable => "unreachable",
+            Self::Timeout => "timeout",
+            Self::Malformed => "malformed",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// A call that failed: what was asked, why it failed and how often it was tried.
+#[derive(Debug, thiserror::Error)]
+#[error("{action}{} failed{}", Key(key_suffix), Attempts(*attempts))]
+pub struct Error {
+    /// The API action.
+    pub action: &'static str,
+    /// Last four characters of the access key id, once one was read.
+    pub key_suffix: Option<String>,
+    /// Requests sent, the first one included.
+    pub attempts: u32,
+    /// The cause of the last attempt's failure.
+    #[source]
+    pub cause: Cause,
+}
+
+/// Why a call failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Cause {
+    /// The cloud answered with an error.
+    #[error(transparent)]
+    Answer(#[from] Answer),
+    /// There is no key to sign with.
+    #[error("no usable key: {0}")]
+    Credentials(#[from] crate::credentials::Error),
+    /// The key was refused before and is not tried again yet, so that the account is not locked.
+    #[error(
+        "not sent: the key was refused {strikes} times in a row and is tried again in {} s, or when it changes",
+        .remaining.as_secs()
+    )]
+    Locked {
+        /// Refusals in a row.
+        strikes: u32,
+        /// Until the next try.
+        remaining: Duration,
+    },
+    /// No connection, or one that broke.
+    #[error("no answer from {host}: {detail}")]
+    Unreachable {
+        /// Where the call went.
+        host: String,
+        /// What the system said.
+        detail: String,
+    },
+    /// One attempt, or the whole poll, took too long.
+    #[error("no answer from {host} within {} s", .within.as_secs_f64())]
+    Timeout {
+        /// Where the call went.
+        host: String,
+        /// The time it had.
+        within: Duration,
+    },
+    /// The answer is not the one asked for.
+    #[error("the answer from {host} is not a {expected}: {detail}; is this the right endpoint?")]
+    Malformed {
+        /// Where the call went.
+        host: String,
+        /// The root element expected.
+        expected: String,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// A listing that would never end.
+    #[error("the listing does not end: page {page} gave a cursor that was used before")]
+    Endless {
+        /// Pages read.
+        page: u32,
+    },
+}
+
+/// What the cloud said in place of an answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{code} (HTTP {status}{}): {message}", RequestId(request_id))]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// The cloud's code; `HTTP 503` and the like when the body holds none.
+    pub code: String,
+    /// The cloud's words, at most [`MESSAGE_LIMIT`] characters.
+    pub message: String,
+    /// The cloud's name for this request, for its support.
+    pub request_id: Option<String>,
+    /// What the server asked us to wait.
+    pub retry_after: Option<Duration>,
+}
+
+impl Error {
+    /// The bounded cause.
+    pub fn reason(&self) -> Reason {
+        self.cause.reason()
+    }
+
+    /// The cloud's own code, when it answered with one.
+    pub fn code(&self) -> Option<&str> {
+        match &self.cause {
+            Cause::Answer(answer) => Some(&answer.code),
+            _ => None,
+        }
+    }
+}
+
+impl Cause {
+    /// The bounded cause.
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Answer(answer) => answer.reason(),
+            Self::Credentials(_) | Self::Locked { .. } => Reason::Auth,
+            Self::Unreachable { .. } => Reason::Unreachable,
+            Self::Timeout { .. } => Reason::Timeout,
+            Self::Malformed { .. } | Self::Endless { .. } => Reason::Malformed,
+        }
+    }
+}
+
+impl Answer {
+    /// Reads an error answer, whichever envelope it comes in: EC2's, the query services', a third form
+    /// with `Errors` inside `ErrorResponse`, HTML or nothing at all.
+    pub fn parse(status: u16, body: &[u8], header_request_id: Option<&str>) -> Self {
+        let found = Envelope::read(body);
+        let code = found.code.unwrap_or_else(|| format!("HTTP {status}"));
+        let message = found.message.unwrap_or_else(|| match found.is_envelope {
+            true => "no message".to_owned(),
+            false if body.is_empty() => "empty answer".to_owned(),
+            false => format!("not an answer of the API but {}", sketch(body)),
+        });
+        Self {
+            status,
+            code: limited(&code, 128),
+            message: limited(&message, MESSAGE_LIMIT),
+            request_id: found
+                .request_id
+                .or_else(|| header_request_id.map(|id| limited(id, 128))),
+            retry_after: None,
+        }
+    }
+
+    /// The bounded cause. Codes as AWS and OUTSCALE list them among their common errors.
+    pub fn reason(&self) -> Reason {
+        match self.code.as_str() {
+            code if THROTTLED.contains(&code) => Reason::Throttled,
+            "UnauthorizedOperation" | "AccessDenied" | "AccessDeniedException" | "UnauthorizedAccess" => {
+                Reason::Denied
+            }
+            "RequestExpired" | "RequestTimeTooSkewed" | "RequestInTheFuture" => Reason::Clock,
+            code if REFUSED_KEY.contains(&code) => Reason::Auth,
+            _ if self.status == 429 => Reason::Throttled,
+            _ if self.status == 401 => Reason::Auth,
+            // No code of the cloud's: something between us and it said so.
+            "HTTP 403" => Reason::Denied,
+            "HTTP 503" | "HTTP 502" | "HTTP 504" => Reason::Unreachable,
+            _ if (300..400).contains(&self.status) => Reason::Malformed,
+            _ => Reason::Other,
+        }
+    }
+
+    /// Whether the cloud refused the key, or a signature that a wrong clock could have spoilt.
+    pub fn may_be_clock(&self) -> bool {
+        matches!(self.reason(), Reason::Clock | Reason::Auth)
+    }
+
+    /// Whether the cloud's words name the time and not the key.
+    pub fn names_the_clock(&self) -> bool {
+        self.reason() == Reason::Clock
+            || (self.code == "SignatureDoesNotMatch"
+                && (self.message.contains("Signature expired")
+                    || self.message.contains("Signature not yet current")))
+    }
+
+    /// Whether the cloud refused a parameter as such: paging parameters are not proven on OUTSCALE.
+    pub fn refuses_a_parameter(&self) -> bool {
+        const CODES: [&str; 7] = [
+            "InvalidParameter",
+            "InvalidParameterCombination",
+            "InvalidParameterException",
+            "InvalidParameterValue",
+            "UnknownParameter",
+            "UnsupportedParameter",
+            "ValidationError",
+        ];
+        self.status == 400 && CODES.contains(&self.code.as_str())
+    }
+}
+
+/// What an error envelope holds, found by local name wherever it stands.
+#[derive(Default)]
+struct Envelope {
+    is_envelope: bool,
+    code: Option<String>,
+    message: Option<String>,
+    request_id: Option<String>,
+}
+
+impl Envelope {
+    fn read(body: &[u8]) -> Self {
+        let mut found = Self::default();
+        let body = String::from_utf8_lossy(body);
+        let mut reader = quick_xml::Reader::from_str(&body);
+        reader.config_mut().check_end_names = false;
+        let mut element = String::new();
+        let mut text = String::new();
+        // An error answer is short; what is longer is something else.
+        for _ in 0..256 {
+            match reader.read_event() {
+                Ok(Event::Start(start)) => {
+                    element = start.local_name().into_inner().to_owned();
+                    found.is_envelope |= ENVELOPES.contains(&element.as_str());
+                    text.clear();
+                }
+                Ok(Event::End(_)) => {
+                    let slot = match element.as_str() {
+                        "Code" => &mut found.code,
+                        "Message" | "message" => &mut found.message,
+                        "RequestID" | "RequestId" | "requestId" => &mut found.request_id,
+                        _ => continue,
+                    };
+                    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+                    if slot.is_none() && !words.is_empty() {
+                        *slot = Some(words);
+                    }
+                    element.clear();
+                }
+                Ok(Event::Text(piece)) => text.push_str(&piece),
+                Ok(Event::CData(piece)) => text.push_str(&piece),
+                Ok(Event::GeneralRef(reference)) => {
+                    text.extend(xml::resolve(&reference));
+                }
+                Ok(Event::Eof) | Err(_) => break,
+                Ok(_) => {}
+            }
+        }
+        // HTML has no `Code`; a page that happens to use the word is no envelope either.
+        if found.is_envelope { found } else { Self::default() }
+    }
+}
+
+/// The first words of a body that is no envelope, so that a person can tell a proxy's page from a cloud's.
+pub(super) fn sketch(body: &[u8]) -> String {
+    let head = String::from_utf8_lossy(body.get(..body.len().min(300)).unwrap_or_default());
+    let words = head.split_whitespace().collect::<Vec<_>>().join(" ");
+    format!("`{}`", limited(&words, 100))
+}
+
+/// Cuts foreign text and takes its control characters out: it goes into logs and terminals.
+fn limited(text: &str, characters: usize) -> String {
+    let clean = |character: char| if character.is_control() { ' ' } else { character };
+    let mut cut: String = text.chars().take(characters).map(clean).collect();
+    if text.chars().nth(characters).is_some() {
+        cut.push('…');
+    }
+    cut
+}
+
+/// `" with key …ABCD"`, or nothing.
+struct Key<'a>(&'a Option<String>);
+
+impl fmt::Display for Key<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0
+            .as_ref()
+            .map_or(Ok(()), |suffix| write!(formatter, " with key …{suffix}"))
+    }
+}
+
+/// `" after 3 attempts"`, or nothing.
+struct Attempts(u32);
+
+impl fmt::Display for Attempts {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 > 1 {
+            write!(formatter, " after {} attempts", self.0)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// `", request id X"`, or nothing.
+struct RequestId<'a>(&'a Option<String>);
+
+impl fmt::Display for RequestId<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0
+            .as_ref()
+            .map_or(Ok(()), |id| write!(formatter, ", request {id}"))
+    }
+}
+
+/// Longest message kept: clouds put an encoded authorization message of kilobytes behind some.
+pub const MESSAGE_LIMIT: usize = 300;
+
+const ENVELOPES: [&str; 3] = ["Response", "ErrorResponse", "Errors"];
+
+/// botocore's list, and the codes that EC2 and OUTSCALE name in their own pages.
+const THROTTLED: [&str; 17] = [
+    "BandwidthLimitExceeded",
+    "DependencyThrottle",
+    "EC2ThrottledException",
+    "LimitExceededException",
+    "PriorRequestNotComplete",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "SlowDown",
+    "ThrottledException",
+    "Throttling",
+    "ThrottlingException",
+    "ThrottlingExceptions",
+    "TooManyRequests",
+    "TooManyRequestsException",
+    "TransactionInProgressException",
+];
+
+/// A key that is unknown, inactive, expired or signs wrongly; a region that the account has not opted into.
+const REFUSED_KEY: [&str; 11] = [
+    "AuthFailure",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "IncompleteSignature",
+    "InvalidAccessKeyId",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "MissingAuthenticationToken",
+    "OptInRequired",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(status: u16, body: &str) -> (String, String, Option<String>, Reason) {
+        let answer = Answer::parse(status, body.as_bytes(), None);
+        let reason = answer.reason();
+        (answer.code, answer.message, answer.request_id, reason)
+    }
+
+    #[test]
+    fn every_envelope_is_understood() {
+        let ec2 = "<?xml version=\"1.0\"?>\n<Response><Errors><Error><Code>AuthFailure</Code><Message>AWS was \
+                   not able to validate</Message></Error></Errors><RequestID>r-1</RequestID></Response>";
+        let query = "<ErrorResponse xmlns=\"http://elasticloadbalancing.amazonaws.com/doc/2012-06-01/\"><Error>\
+                     <Type>Sender</Type><Code>Throttling</Code><Message>Rate exceeded</Message></Error>\
+                     <RequestId>r-2</RequestId></ErrorResponse>";
+        let third = "<ErrorResponse><Errors><Error><Code>AccessDenied</Code><Message>User: x &amp; y</Message>\
+                     <Type>Sender</Type></Error></Errors><RequestId>r-3</RequestId></ErrorResponse>";
+        assert_eq!(
+            parsed(401, ec2),
+            (
+                "AuthFailure".into(),
+                "AWS was not able to validate".into(),
+                Some("r-1".into()),
+                Reason::Auth
+            )
+        );
+        assert_eq!(
+            parsed(400, query),
+            (
+                "Throttling".into(),
+                "Rate exceeded".into(),
+                Some("r-2".into()),
+                Reason::Throttled
+            )
+        );
+        assert_eq!(
+            parsed(403, third),
+            (
+                "AccessDenied".into(),
+                "User: x & y".into(),
+                Some("r-3".into()),
+                Reason::Denied
+            )
+        );
+    }
+
+    #[test]
+    fn html_and_silence_get_a_code_from_the_status() {
+        let html = "<!DOCTYPE html><html><head><title>502</title></head><body>Code <b>Code</b></body></html>";
+        let (code, message, _, reason) = parsed(502, html);
+        assert_eq!((code.as_str(), reason), ("HTTP 502", Reason::Unreachable));
+        assert!(message.contains("<!DOCTYPE html>"), "{message}");
+        assert_eq!(parsed(500, "").0, "HTTP 500");
+        assert_eq!(parsed(500, "").1, "empty answer");
+    }
+
+    #[test]
+    fn limit_exceeded_is_not_a_throttle() {
+        let body =
+            "<ErrorResponse><Error><Code>LimitExceeded</Code><Message>keys</Message></Error></ErrorResponse>";
+        assert_eq!(parsed(409, body).3, Reason::Other);
+    }
+
+    #[test]
+    fn an_error_names_action_key_code_message_and_request() {
+        let answer = Answer::parse(
+            401,
+            b"<Response><Errors><Error><Code>AuthFailure</Code><Message>no\x1b[31m</Message></Error></Errors>\
+              <RequestID>r-1</RequestID></Response>",
+            None,
+        );
+        let error = Error {
+            action: "DescribeInstances",
+            key_suffix: Some("MPLE".into()),
+            attempts: 2,
+            cause: answer.into(),
+        };
+        assert_eq!(
+            format!("{:#}", anyhow::Error::from(error)),
+            "DescribeInstances with key …MPLE failed after 2 attempts: AuthFailure (HTTP 401, request r-1): no [31m"
+        );
+    }
+
+    #[test]
+    fn a_long_message_is_cut() {
+        let body = format!(
+            "<Response><Code>X</Code><Message>{}</Message></Response>",
+            "é".repeat(5000)
+        );
+        assert_eq!(parsed(400, &body).1.chars().count(), MESSAGE_LIMIT + 1);
+    }
+}

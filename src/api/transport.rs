@@ -1,0 +1,334 @@
+//! One signed request over HTTP, and what came back.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use reqwest::header::{CONTENT_TYPE, DATE, HOST, HeaderMap, RETRY_AFTER};
+use secrecy::ExposeSecret;
+
+use super::endpoint::Endpoint;
+use super::error::{Answer, Cause};
+use crate::credentials::Credentials;
+use crate::sigv4::{self, Request, Scope};
+
+/// The HTTP client: rustls with the platform's trust store (or a bundle instead of it), proxies from
+/// `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`, no redirects, since host and path are signed.
+#[derive(Debug, Clone)]
+pub struct Transport {
+    http: reqwest::Client,
+}
+
+/// Why there is no HTTP client.
+#[derive(Debug, thiserror::Error)]
+pub enum BadTransport {
+    /// The bundle cannot be read.
+    #[error("cannot read the CA bundle {}: {source}", .path.display())]
+    Unreadable {
+        /// The `ca_bundle` of the settings.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The bundle holds no certificate.
+    #[error("the CA bundle {} holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)", .path.display())]
+    NoCertificate {
+        /// The `ca_bundle` of the settings.
+        path: PathBuf,
+    },
+    /// The TLS library, the trust store or a proxy variable is at fault.
+    #[error(
+        "cannot set up HTTPS: {detail}; is the package `ca-certificates` installed, are the proxy variables URLs?"
+    )]
+    Setup {
+        /// What the library said.
+        detail: String,
+    },
+}
+
+/// An answer, of whatever status.
+#[derive(Debug)]
+pub(super) struct Reply {
+    status: u16,
+    body: Vec<u8>,
+    request_id: Option<String>,
+    retry_after: Option<Duration>,
+    /// The cloud's clock minus ours, to the second.
+    pub(super) skew: Option<SignedDuration>,
+}
+
+impl Transport {
+    /// Builds the client. With a bundle, its certificates are trusted and no others.
+    pub fn new(ca_bundle: Option<&Path>) -> Result<Self, BadTransport> {
+        let mut builder = reqwest::Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("vigie/", env!("CARGO_PKG_VERSION")));
+        if let Some(path) = ca_bundle {
+            let bundle = std::fs::read(path).map_err(|source| BadTransport::Unreadable {
+                path: path.to_owned(),
+                source,
+            })?;
+            let certificates = reqwest::Certificate::from_pem_bundle(&bundle)
+                .ok()
+                .filter(|certificates| !certificates.is_empty())
+                .ok_or_else(|| BadTransport::NoCertificate {
+                    path: path.to_owned(),
+                })?;
+            builder = builder.tls_certs_only(certificates);
+        }
+        let http = builder.build().map_err(|error| BadTransport::Setup {
+            detail: chain(&error),
+        })?;
+        Ok(Self { http })
+    }
+
+    /// Signs a form for this instant, posts it and reads the answer, all within the time given.
+    pub(super) async fn send(
+        &self,
+        endpoint: &Endpoint,
+        credentials: &Credentials,
+        form: &str,
+        at: Timestamp,
+        remaining: Duration,
+    ) -> Result<Reply, Cause> {
+        let within = ATTEMPT_TIMEOUT.min(remaining);
+        let exchange = async {
+            let mut request = self.http.post(endpoint.url.clone()).body(form.to_owned());
+            for (name, value) in signed_headers(endpoint, credentials, form, at) {
+                request = request.header(name, value);
+            }
+            let response = request
+                .send()
+                .await
+                .map_err(|error| broken(endpoint, error, within))?;
+            read(endpoint, response, within).await
+        };
+        tokio::time::timeout(within, exchange).await.unwrap_or_else(|_| {
+            Err(Cause::Timeout {
+                host: endpoint.host(),
+                within,
+            })
+        })
+    }
+}
+
+impl Reply {
+    /// The body of a success; the error that any other status stands for.
+    pub(super) fn into_body(self) -> Result<String, Cause> {
+        if (200..300).contains(&self.status) {
+            return Ok(String::from_utf8(self.body)
+                .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()));
+        }
+        let answer = Answer::parse(self.status, &self.body, self.request_id.as_deref());
+        Err(Answer {
+            retry_after: self.retry_after,
+            ..answer
+        }
+        .into())
+    }
+}
+
+/// The headers of a signed form POST, `Authorization` last.
+fn signed_headers(
+    endpoint: &Endpoint,
+    credentials: &Credentials,
+    form: &str,
+    at: Timestamp,
+) -> Vec<(&'static str, String)> {
+    let amz_date = sigv4::amz_date(at);
+    let mut headers = vec![
+        (
+            CONTENT_TYPE.as_str(),
+            "application/x-www-form-urlencoded; charset=utf-8".to_owned(),
+        ),
+        (HOST.as_str(), endpoint.host()),
+        ("x-amz-date", amz_date.clone()),
+    ];
+    if let Some(token) = &credentials.session_token {
+        headers.push(("x-amz-security-token", token.expose_secret().to_owned()));
+    }
+    let signed: Vec<(&str, &str)> = headers
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
+    let request = Request {
+        method: "POST",
+        path: endpoint.url.path(),
+        query: "",
+        headers: &signed,
+        body: form.as_bytes(),
+    };
+    let scope = Scope {
+        date: amz_date.get(..8).unwrap_or_default(),
+        region: &endpoint.region,
+        service: &endpoint.signing_name,
+    };
+    let authorization = sigv4::sign(
+        &request,
+        &credentials.access_key_id,
+        &credentials.secret_access_key,
+        &scope,
+        &amz_date,
+    );
+    headers.push(("authorization", authorization));
+    headers
+}
+
+async fn read(
+    endpoint: &Endpoint,
+    mut response: reqwest::Response,
+    within: Duration,
+) -> Result<Reply, Cause> {
+    let status = response.status().as_u16();
+    let headers = response.headers();
+    let header = |name: &str| {
+        headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .map(str::to_owned)
+    };
+    let mut reply = Reply {
+        status,
+        body: Vec::new(),
+        request_id: header("x-amzn-requestid").or_else(|| header("x-amz-request-id")),
+        retry_after: retry_after(headers),
+        skew: http_date(headers, DATE.as_str()).map(|date| date.duration_since(Timestamp::now())),
+    };
+    let limit = if response.status().is_success() {
+        ANSWER_LIMIT
+    } else {
+        ERROR_ANSWER_LIMIT
+    };
+    let too_large = || Cause::Malformed {
+        host: endpoint.host(),
+        expected: "answer of the API".to_owned(),
+        detail: format!("it is larger than {} MiB", ANSWER_LIMIT >> 20),
+    };
+    let announced = response
+        .content_length()
+        .and_then(|length| usize::try_from(length).ok())
+        .unwrap_or(0);
+    if response.status().is_success() && announced > limit {
+        return Err(too_large());
+    }
+    reply.body.reserve(announced.min(limit));
+    while let Some(chunk) = response
+        .chunk()
+        .await
+        .map_err(|error| broken(endpoint, error, within))?
+    {
+        if reply.body.len() + chunk.len() > limit {
+            if response.status().is_success() {
+                return Err(too_large());
+            }
+            // The code stands at the head of an error answer.
+            break;
+        }
+        reply.body.extend_from_slice(&chunk);
+    }
+    Ok(reply)
+}
+
+/// Seconds or an HTTP date (RFC 9110, 10.2.3); AWS has a header of its own, in milliseconds.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<u64>().ok();
+    let wait = number("x-amz-retry-after").map(Duration::from_millis);
+    let wait = wait.or_else(|| number(RETRY_AFTER.as_str()).map(Duration::from_secs));
+    wait.or_else(|| {
+        let date = http_date(headers, RETRY_AFTER.as_str())?;
+        Some(Duration::try_from(date.duration_since(Timestamp::now())).unwrap_or_default())
+    })
+}
+
+fn http_date(headers: &HeaderMap, name: &str) -> Option<Timestamp> {
+    let date = headers.get(name)?.to_str().ok()?;
+    jiff::fmt::rfc2822::DateTimeParser::new()
+        .parse_timestamp(date)
+        .ok()
+}
+
+/// What reqwest says, without the URL: it may hold a proxy's password.
+fn broken(endpoint: &Endpoint, error: reqwest::Error, within: Duration) -> Cause {
+    let host = endpoint.host();
+    if error.is_timeout() {
+        let within = if error.is_connect() {
+            CONNECT_TIMEOUT.min(within)
+        } else {
+            within
+        };
+        return Cause::Timeout { host, within };
+    }
+    Cause::Unreachable {
+        host,
+        detail: chain(&error.without_url()),
+    }
+}
+
+/// The error with all its sources, since the last one says why.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_words = cause.to_string();
+        if !words.ends_with(&cause_words) {
+            words.push_str(": ");
+            words.push_str(&cause_words);
+        }
+        source = cause.source();
+    }
+    words
+}
+
+/// A cloud's front door answers a connection at once, or is not there.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A full page of a thousand instances takes a few seconds; a page that drips is given up.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Ten times a full page of the largest instances seen.
+const ANSWER_LIMIT: usize = 64 << 20;
+
+/// An error answer is a few hundred bytes.
+const ERROR_ANSWER_LIMIT: usize = 64 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(name: &'static str, value: &str) -> HeaderMap {
+        HeaderMap::from_iter([(
+            reqwest::header::HeaderName::from_static(name),
+            value.parse().unwrap(),
+        )])
+    }
+
+    #[test]
+    fn retry_after_is_read_in_each_form() {
+        assert_eq!(
+            retry_after(&headers("retry-after", "7")),
+            Some(Duration::from_secs(7))
+        );
+        assert_eq!(
+            retry_after(&headers("x-amz-retry-after", "1500")),
+            Some(Duration::from_millis(1500))
+        );
+        let past = headers("retry-after", "Wed, 21 Oct 2015 07:28:00 GMT");
+        assert_eq!(retry_after(&past), Some(Duration::ZERO));
+        let ahead = retry_after(&headers("retry-after", "Fri, 21 Oct 2050 07:28:00 GMT")).unwrap();
+        assert!(ahead > Duration::from_secs(86_400));
+        assert_eq!(retry_after(&headers("retry-after", "soon")), None);
+    }
+
+    #[test]
+    fn a_bundle_without_a_certificate_is_refused_with_its_path() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "not a certificate").unwrap();
+        let error = Transport::new(Some(file.path())).unwrap_err().to_string();
+        assert!(error.contains(&file.path().display().to_string()), "{error}");
+        assert!(matches!(
+            Transport::new(Some(Path::new("/nowhere"))),
+            Err(BadTransport::Unreadable { .. })
+        ));
+    }
+}
