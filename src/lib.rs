@@ -1,8 +1,31 @@
 //! vigie: a Describe-only key in, Prometheus metrics out.
 //!
-//! The rooms, lowest first; a room uses only those above it in this list.
+//! The rooms, lowest first; a room uses only those above it in this list. The path of one instance's state goes
+//! through five of them, in one direction:
+//!
+//! ```text
+//! cloud ─XML→ api ─Instance→ resources ─text→ poller ─Reading→ exposition ─bytes→ server
+//! ```
 
+/// Which cloud is spoken to.
 pub mod provider;
-pub mod sigv4;
-
+/// What a metric is: name, type, labels, help.
+pub mod metric;
+/// Where keys come from.
 pub mod credentials;
+/// AWS Signature Version 4.
+pub mod sigv4;
+/// The only room that opens a connection to a cloud.
+pub mod api;
+/// The contract between a kind and the rooms around it.
+pub mod resource;
+/// One file for each kind, and their list.
+pub mod resources;
+/// The latest whole observation of one kind.
+pub mod reading;
+/// One task for each account, region and kind.
+pub mod poller;
+/// Readings and own metrics, as a page.
+pub mod exposition;
+/// The HTTP routes.
+pub mod server;

@@ -1,0 +1,516 @@
+//! The page: every fresh reading and the agent's own metrics, in one of two text formats.
+//!
+//! Readings are rendered and compressed when they are made; a scrape puts the pieces one behind the other and
+//! renders nothing but the agent's own few hundred lines.
+//!
+//! Formats: <https://prometheus.io/docs/instrumenting/exposition_formats/> (text 0.0.4) and
+//! <https://github.com/prometheus/OpenMetrics/blob/v1.0.0/specification/OpenMetrics.md>.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use flate2::Crc;
+use prometheus::Registry;
+use prometheus::core::Collector as _;
+use prometheus::process_collector::ProcessCollector;
+use prometheus::proto::{Metric, MetricFamily, MetricType};
+
+use crate::metric::{self, Family};
+use crate::poller::Watched;
+use crate::reading::{Reading, Text};
+use crate::resources::KINDS;
+
+/// The agent's own family here.
+pub static FAMILIES: [&Family; 1] = [&BUILD_INFO];
+
+static BUILD_INFO: Family = Family::gauge(
+    "vigie_build_info",
+    &["version", "revision"],
+    "The version that runs.",
+);
+
+/// The text format of a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Prometheus' text format 0.0.4.
+    Text,
+    /// OpenMetrics 1.0.
+    OpenMetrics,
+}
+
+impl Format {
+    /// The value of `Content-Type`.
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Self::Text => "text/plain; version=0.0.4; charset=utf-8",
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        }
+    }
+}
+
+/// Everything that is shown.
+pub struct Page {
+    registry: Registry,
+    watched: Vec<Watched>,
+    stale_after: Duration,
+}
+
+/// A page put together: pieces to be sent one after the other.
+pub struct Assembled {
+    /// The pieces.
+    pub pieces: Vec<Bytes>,
+    /// Their length together.
+    pub length: usize,
+}
+
+impl Page {
+    /// The page over these polls. A reading older than `stale_after` is not shown.
+    pub fn new(
+        registry: Registry,
+        watched: Vec<Watched>,
+        stale_after: Duration,
+    ) -> Result<Self, prometheus::Error> {
+        let revision = option_env!("VIGIE_REVISION").unwrap_or("unknown");
+        BUILD_INFO
+            .int_gauge_vec(&registry)?
+            .with_label_values(&[env!("CARGO_PKG_VERSION"), revision])
+            .set(1);
+        registry.register(Box::new(ProcessCollector::for_self()))?;
+        Ok(Self {
+            registry,
+            watched,
+            stale_after,
+        })
+    }
+
+    /// What is watched, for the pages that people read.
+    pub fn watched(&self) -> &[Watched] {
+        &self.watched
+    }
+
+    /// Whether every poll has ended once.
+    pub fn is_ready(&self) -> bool {
+        self.watched.iter().all(|watched| watched.status().tried)
+    }
+
+    /// The reading to be shown for a poll: the last one, unless it is too old.
+    pub fn reading(&self, watched: &Watched) -> Option<Arc<Reading>> {
+        watched
+            .status()
+            .reading
+            .filter(|reading| !reading.is_older_than(self.stale_after))
+    }
+
+    /// The page as of now.
+    pub fn assemble(&self, format: Format, gzip: bool) -> Assembled {
+        let mut pieces = Pieces::new(gzip);
+        let readings: Vec<(&Watched, Arc<Reading>)> = self
+            .watched
+            .iter()
+            .filter_map(|watched| Some((watched, self.reading(watched)?)))
+            .collect();
+        for kind in KINDS {
+            for (index, family) in kind.families.iter().enumerate() {
+                let mut headed = false;
+                for (_, reading) in readings
+                    .iter()
+                    .filter(|(watched, _)| std::ptr::eq(watched.kind, kind))
+                {
+                    let Some(text) = reading.texts.get(index).filter(|text| !text.plain.is_empty()) else {
+                        continue;
+                    };
+                    if !headed {
+                        push_head(
+                            &mut pieces.pending,
+                            family.name,
+                            family.help,
+                            family.kind.name(),
+                            format,
+                        );
+                        headed = true;
+                    }
+                    pieces.push(text);
+                }
+            }
+        }
+        for family in self.registry.gather() {
+            push_family(&mut pieces.pending, &family, format);
+        }
+        if format == Format::OpenMetrics {
+            pieces.pending.push_str("# EOF\n");
+        }
+        pieces.finish()
+    }
+}
+
+/// Every family that can be on the page: the kinds', the agent's own, the process's.
+pub fn families(own: &[&'static Family]) -> Vec<FamilyDescription> {
+    let kinds = KINDS.iter().flat_map(|kind| kind.families.iter().copied());
+    let described = kinds.chain(own.iter().copied()).map(|family| FamilyDescription {
+        name: family.name.to_owned(),
+        kind: family.kind.name(),
+        labels: family.labels,
+        help: family.help.to_owned(),
+    });
+    let process = ProcessCollector::for_self().collect();
+    let process = process.iter().map(|family| FamilyDescription {
+        name: family.name().to_owned(),
+        kind: type_name(family.get_field_type()),
+        labels: &[],
+        help: family.help().to_owned(),
+    });
+    described.chain(process).collect()
+}
+
+/// A family as `vigie metrics` lists it.
+#[derive(Debug)]
+pub struct FamilyDescription {
+    /// The name on the page.
+    pub name: String,
+    /// The type on the page.
+    pub kind: &'static str,
+    /// The label names.
+    pub labels: &'static [&'static str],
+    /// One sentence.
+    pub help: String,
+}
+
+/// A page being put together.
+struct Pieces {
+    pieces: Vec<Bytes>,
+    /// Lines that are rendered for this page alone.
+    pending: String,
+    /// The checksum of all so far, where the page is compressed.
+    checksum: Option<Crc>,
+}
+
+impl Pieces {
+    fn new(gzip: bool) -> Self {
+        let mut pieces = Self {
+            pieces: Vec::new(),
+            pending: String::new(),
+            checksum: None,
+        };
+        if gzip {
+            // RFC 1952: deflate, no flags, no time, no extra, unknown system.
+            pieces
+                .pieces
+                .push(Bytes::from_static(&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff]));
+            pieces.checksum = Some(Crc::new());
+        }
+        pieces
+    }
+
+    fn push(&mut self, text: &Text) {
+        self.flush();
+        self.append(text);
+    }
+
+    fn flush(&mut self) {
+        if !self.pending.is_empty() {
+            let text = Text::new(std::mem::take(&mut self.pending));
+            self.append(&text);
+        }
+    }
+
+    fn append(&mut self, text: &Text) {
+        match &mut self.checksum {
+            Some(checksum) => {
+                let deflated = text.deflated();
+                checksum.combine(&deflated.checksum);
+                self.pieces.push(deflated.bytes.clone());
+            }
+            None => self.pieces.push(text.plain.clone()),
+        }
+    }
+
+    fn finish(mut self) -> Assembled {
+        self.flush();
+        if let Some(checksum) = &self.checksum {
+            // An empty last block, then checksum and length.
+            let mut end = vec![0x03, 0x00];
+            end.extend_from_slice(&checksum.sum().to_le_bytes());
+            end.extend_from_slice(&checksum.amount().to_le_bytes());
+            self.pieces.push(end.into());
+        }
+        let length = self.pieces.iter().map(Bytes::len).sum();
+        Assembled {
+            pieces: self.pieces,
+            length,
+        }
+    }
+}
+
+fn push_head(page: &mut String, name: &str, help: &str, kind: &str, format: Format) {
+    // OpenMetrics names a counter without the suffix of its sample.
+    let name = match format {
+        Format::OpenMetrics if kind == "counter" => name.strip_suffix("_total").unwrap_or(name),
+        _ => name,
+    };
+    page.push_str("# HELP ");
+    page.push_str(name);
+    page.push(' ');
+    match format {
+        Format::OpenMetrics => metric::push_label_value(page, help),
+        Format::Text => page.push_str(&help.replace('\\', "\\\\").replace('\n', "\\n")),
+    }
+    page.push_str("\n# TYPE ");
+    page.push_str(name);
+    page.push(' ');
+    page.push_str(kind);
+    page.push('\n');
+}
+
+fn push_family(page: &mut String, family: &MetricFamily, format: Format) {
+    if family.get_metric().is_empty() {
+        return;
+    }
+    let (name, kind) = (family.name(), family.get_field_type());
+    push_head(page, name, family.help(), type_name(kind), format);
+    for metric in family.get_metric() {
+        match kind {
+            MetricType::HISTOGRAM => push_histogram(page, name, metric),
+            MetricType::COUNTER => push_sample(page, name, metric, None, metric.get_counter().get_value()),
+            _ => push_sample(page, name, metric, None, metric.get_gauge().get_value()),
+        }
+    }
+}
+
+fn push_histogram(page: &mut String, name: &str, metric: &Metric) {
+    let histogram = metric.get_histogram();
+    let count = histogram.get_sample_count() as f64;
+    let bucket = format!("{name}_bucket");
+    for step in histogram.get_bucket() {
+        let mut bound = String::new();
+        metric::push_value(&mut bound, step.upper_bound());
+        // OpenMetrics wants a float here; text takes either, and a series must not change with the format.
+        if !bound.contains(['.', 'I']) {
+            bound.push_str(".0");
+        }
+        push_sample(
+            page,
+            &bucket,
+            metric,
+            Some(("le", &bound)),
+            step.cumulative_count() as f64,
+        );
+    }
+    push_sample(page, &bucket, metric, Some(("le", "+Inf")), count);
+    push_sample(
+        page,
+        &format!("{name}_sum"),
+        metric,
+        None,
+        histogram.get_sample_sum(),
+    );
+    push_sample(page, &format!("{name}_count"), metric, None, count);
+}
+
+fn push_sample(page: &mut String, name: &str, metric: &Metric, extra: Option<(&str, &str)>, value: f64) {
+    page.push_str(name);
+    let labels = metric
+        .get_label()
+        .iter()
+        .map(|label| (label.name(), label.value()));
+    let mut separator = '{';
+    for (name, value) in labels.chain(extra) {
+        write!(page, "{separator}{name}=\"").expect("writing to a String cannot fail");
+        metric::push_label_value(page, value);
+        page.push('"');
+        separator = ',';
+    }
+    page.push_str(if separator == ',' { "} " } else { " " });
+    metric::push_value(page, value);
+    page.push('\n');
+}
+
+fn type_name(kind: MetricType) -> &'static str {
+    match kind {
+        MetricType::COUNTER => "counter",
+        MetricType::HISTOGRAM => "histogram",
+        MetricType::GAUGE => "gauge",
+        _ => "unknown",
+    }
+}
+
+/// The best format for an `Accept` header: what it wants most among what there is; text without one.
+pub fn negotiate_format(accept: &str) -> Format {
+    let mut best = (0.0, Format::Text);
+    for (range, parameters) in ranges(accept) {
+        let format = match range.as_str() {
+            "application/openmetrics-text" => {
+                if parameters
+                    .get("version")
+                    .is_some_and(|version| version != "1.0.0")
+                {
+                    continue;
+                }
+                Format::OpenMetrics
+            }
+            "text/plain" | "text/*" | "*/*" => Format::Text,
+            _ => continue,
+        };
+        let quality = quality(&parameters);
+        if quality > best.0 {
+            best = (quality, format);
+        }
+    }
+    best.1
+}
+
+/// Whether an `Accept-Encoding` header takes gzip.
+pub fn negotiate_gzip(accept_encoding: &str) -> bool {
+    ranges(accept_encoding)
+        .iter()
+        .find(|(coding, _)| coding == "gzip")
+        .is_some_and(|(_, parameters)| quality(parameters) > 0.0)
+}
+
+/// The items of a header's list, each with its parameters, names in lower case (RFC 9110, 12.4).
+fn ranges(header: &str) -> Vec<(String, HashMap<String, String>)> {
+    header
+        .split(',')
+        .map(|item| {
+            let mut parts = item.split(';').map(str::trim);
+            let range = parts.next().unwrap_or_default().to_ascii_lowercase();
+            let parameters = parts
+                .filter_map(|part| part.split_once('='))
+                .map(|(name, value)| {
+                    (
+                        name.trim().to_ascii_lowercase(),
+                        value.trim().trim_matches('"').to_owned(),
+                    )
+                })
+                .collect();
+            (range, parameters)
+        })
+        .collect()
+}
+
+fn quality(parameters: &HashMap<String, String>) -> f64 {
+    parameters
+        .get("q")
+        .map_or(1.0, |quality| quality.parse().unwrap_or(0.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wanted_format_is_served() {
+        let prometheus = "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;\
+                          q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
+        let cases = [
+            (prometheus, Format::OpenMetrics),
+            ("", Format::Text),
+            ("*/*", Format::Text),
+            ("text/html,application/xhtml+xml,*/*;q=0.8", Format::Text),
+            ("application/openmetrics-text", Format::OpenMetrics),
+            (
+                "application/openmetrics-text; version=\"1.0.0\"; escaping=allow-utf-8;q=0.6,text/plain;q=0.5",
+                Format::OpenMetrics,
+            ),
+            (
+                "application/openmetrics-text;version=2.0.0,text/plain;q=0.1",
+                Format::Text,
+            ),
+            (
+                "application/openmetrics-text;q=0.2,text/plain;q=0.9",
+                Format::Text,
+            ),
+            ("application/openmetrics-text;q=broken", Format::Text),
+        ];
+        for (accept, format) in cases {
+            assert_eq!(negotiate_format(accept), format, "{accept}");
+        }
+    }
+
+    #[test]
+    fn gzip_is_sent_only_to_those_who_take_it() {
+        for (header, expected) in [
+            ("gzip", true),
+            ("deflate, GZIP;q=0.5", true),
+            ("gzip;q=0", false),
+            ("", false),
+            ("br", false),
+        ] {
+            assert_eq!(negotiate_gzip(header), expected, "{header}");
+        }
+    }
+
+    #[test]
+    fn compressed_pieces_make_one_valid_stream() {
+        use std::io::Read as _;
+
+        let long = "cloud_instance_state{instance_id=\"i-1\"} 1\n".repeat(50_000);
+        for texts in [
+            vec![],
+            vec![String::new()],
+            vec!["a\n".to_owned(), long.clone(), "b".repeat(70_000)],
+        ] {
+            let mut pieces = Pieces::new(true);
+            let mut expected = "# head\n".to_owned();
+            pieces.pending.push_str("# head\n");
+            for text in texts {
+                expected.push_str(&text);
+                pieces.push(&Text::new(text));
+            }
+            let assembled = pieces.finish().pieces.concat();
+            // The strict reader: one member, nothing behind it, checksum and length right.
+            let mut reader = flate2::bufread::GzDecoder::new(assembled.as_slice());
+            let mut plain = String::new();
+            reader.read_to_string(&mut plain).unwrap();
+            assert_eq!(plain, expected);
+            assert!(reader.into_inner().is_empty());
+        }
+    }
+
+    #[test]
+    fn own_metrics_are_written_in_both_formats() {
+        static EVENTS: Family = Family::counter("x_events_total", &["a"], "Events with a \\ in the help.");
+        static TIMES: Family = Family::histogram("x_seconds", &[], "Times.");
+        static NONE: Family = Family::counter("x_none_total", &["a"], "Without a sample.");
+        let registry = Registry::new();
+        EVENTS
+            .int_counter_vec(&registry)
+            .unwrap()
+            .with_label_values(&["q\"\n"])
+            .inc();
+        TIMES
+            .histogram_vec(&registry, &[0.5, 1.0])
+            .unwrap()
+            .with_label_values::<&str>(&[])
+            .observe(0.7);
+        NONE.int_counter_vec(&registry).unwrap();
+        let rendered = |format| {
+            let mut page = String::new();
+            registry
+                .gather()
+                .iter()
+                .for_each(|family| push_family(&mut page, family, format));
+            page
+        };
+        let text = [
+            r"# HELP x_events_total Events with a \\ in the help.",
+            "# TYPE x_events_total counter",
+            r#"x_events_total{a="q\"\n"} 1"#,
+            "# HELP x_seconds Times.",
+            "# TYPE x_seconds histogram",
+            r#"x_seconds_bucket{le="0.5"} 0"#,
+            r#"x_seconds_bucket{le="1.0"} 1"#,
+            r#"x_seconds_bucket{le="+Inf"} 1"#,
+            "x_seconds_sum 0.7",
+            "x_seconds_count 1\n",
+        ]
+        .join("\n");
+        assert_eq!(rendered(Format::Text), text);
+        let open_metrics = text
+            .replace("HELP x_events_total", "HELP x_events")
+            .replace("TYPE x_events_total", "TYPE x_events");
+        assert_eq!(rendered(Format::OpenMetrics), open_metrics);
+    }
+}

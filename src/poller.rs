@@ -1,0 +1,297 @@
+//! One task for each account, region and kind: tick, observe, publish a whole reading.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use prometheus::{GaugeVec, IntCounterVec, IntGaugeVec, Registry};
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior};
+use tracing::{info, warn};
+
+use crate::api::{Client, Error, Reason};
+use crate::metric::Family;
+use crate::reading::Reading;
+use crate::resource::{Kind, Observation, Show};
+
+/// The poller's families.
+pub static FAMILIES: [&Family; 6] = [
+    &SUCCESS,
+    &LAST_SUCCESS,
+    &DURATION,
+    &OBJECTS,
+    &SKIPPED_OBJECTS,
+    &FAILURES,
+];
+
+static SUCCESS: Family = Family::gauge(
+    "vigie_poll_success",
+    &["account", "region", "kind"],
+    "Whether the last poll succeeded; there once it ended.",
+);
+
+static LAST_SUCCESS: Family = Family::gauge(
+    "vigie_poll_last_success_timestamp_seconds",
+    &["account", "region", "kind"],
+    "When the last successful poll began: what the page shows of this kind is as of then.",
+);
+
+static DURATION: Family = Family::gauge(
+    "vigie_poll_duration_seconds",
+    &["account", "region", "kind"],
+    "How long the last poll took, waiting for the budget included.",
+);
+
+static OBJECTS: Family = Family::gauge(
+    "vigie_poll_objects",
+    &["account", "region", "kind"],
+    "Resources in the last successful poll.",
+);
+
+static SKIPPED_OBJECTS: Family = Family::gauge(
+    "vigie_poll_skipped_objects",
+    &["account", "region", "kind"],
+    "Resources that the last successful poll could not understand and left out.",
+);
+
+static FAILURES: Family = Family::counter(
+    "vigie_poll_failures_total",
+    &["account", "region", "kind", "reason"],
+    "Failed polls, by the reason of the failure.",
+);
+
+/// What the poller counts, shared by all its tasks.
+#[derive(Debug)]
+pub struct Metrics {
+    success: IntGaugeVec,
+    last_success: GaugeVec,
+    duration: GaugeVec,
+    objects: IntGaugeVec,
+    skipped_objects: IntGaugeVec,
+    failures: IntCounterVec,
+}
+
+impl Metrics {
+    /// Registers the families.
+    pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        Ok(Self {
+            success: SUCCESS.int_gauge_vec(registry)?,
+            last_success: LAST_SUCCESS.gauge_vec(registry)?,
+            duration: DURATION.gauge_vec(registry)?,
+            objects: OBJECTS.int_gauge_vec(registry)?,
+            skipped_objects: SKIPPED_OBJECTS.int_gauge_vec(registry)?,
+            failures: FAILURES.int_counter_vec(registry)?,
+        })
+    }
+}
+
+/// How one kind is polled in one account and region.
+pub struct Poll {
+    /// Who is asked.
+    pub client: Client,
+    /// What is asked for.
+    pub kind: &'static Kind,
+    /// From the start of one poll to the start of the next.
+    pub interval: Duration,
+    /// The longest a poll may take: what it would bring later is too old to be shown.
+    pub time_limit: Duration,
+    /// How resources are shown.
+    pub show: Show,
+    /// Where it is counted.
+    pub metrics: Arc<Metrics>,
+}
+
+/// What is known of one kind in one account and region.
+#[derive(Debug, Clone, Default)]
+pub struct Status {
+    /// The last whole reading.
+    pub reading: Option<Arc<Reading>>,
+    /// Whether a poll has ended, one way or the other.
+    pub tried: bool,
+    /// Why the last poll failed, if it did.
+    pub failure: Option<Arc<str>>,
+}
+
+/// The reader's end of a poll: what it watches, and what is known of it.
+#[derive(Clone)]
+pub struct Watched {
+    /// The `account` label.
+    pub account: String,
+    /// The `region` label.
+    pub region: String,
+    /// The kind.
+    pub kind: &'static Kind,
+    status: watch::Receiver<Status>,
+}
+
+impl Watched {
+    /// What is known now.
+    pub fn status(&self) -> Status {
+        self.status.borrow().clone()
+    }
+}
+
+impl Poll {
+    /// Makes the poll's series and the two ends of its status.
+    pub fn prepare(&self) -> (watch::Sender<Status>, Watched) {
+        let (sender, status) = watch::channel(Status::default());
+        for reason in Reason::ALL {
+            let [account, region, kind] = self.labels();
+            self.metrics
+                .failures
+                .with_label_values(&[account, region, kind, reason.name()])
+                .inc_by(0);
+        }
+        for action in self.kind.actions {
+            self.client.expect(action);
+        }
+        let watched = Watched {
+            account: self.client.account().name.clone(),
+            region: self.client.region().to_owned(),
+            kind: self.kind,
+            status,
+        };
+        (sender, watched)
+    }
+
+    /// Polls until the future is dropped; what it publishes is compressed already.
+    pub async fn run(self, status: watch::Sender<Status>) {
+        let mut ticks = tokio::time::interval(self.interval);
+        // A poll that took longer than the interval is not made up for.
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut past = Past::default();
+        loop {
+            ticks.tick().await;
+            let outcome = self.poll(&status, true).await;
+            self.tell(&outcome, &mut past);
+        }
+    }
+
+    /// Polls once and publishes what came of it. A failure leaves the last reading where it is.
+    pub async fn once(&self, status: &watch::Sender<Status>) -> Result<Arc<Reading>, Error> {
+        self.poll(status, false).await
+    }
+
+    async fn poll(&self, status: &watch::Sender<Status>, compress: bool) -> Result<Arc<Reading>, Error> {
+        let (at, begun) = (Timestamp::now(), Instant::now());
+        let outcome = self.observe(at, begun).await;
+        if let (Ok(reading), true) = (&outcome, compress) {
+            reading.compress();
+        }
+        let labels = self.labels();
+        self.metrics
+            .duration
+            .with_label_values(&labels)
+            .set(begun.elapsed().as_secs_f64());
+        self.metrics
+            .success
+            .with_label_values(&labels)
+            .set(i64::from(outcome.is_ok()));
+        match &outcome {
+            Ok(reading) => {
+                let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+                self.metrics
+                    .last_success
+                    .with_label_values(&labels)
+                    .set(at.as_duration().as_secs_f64());
+                self.metrics
+                    .objects
+                    .with_label_values(&labels)
+                    .set(count(reading.objects));
+                self.metrics
+                    .skipped_objects
+                    .with_label_values(&labels)
+                    .set(count(reading.skipped));
+                let reading = Some(Arc::clone(reading));
+                status.send_replace(Status {
+                    reading,
+                    tried: true,
+                    failure: None,
+                });
+            }
+            Err(error) => {
+                let [account, region, kind] = labels;
+                let reason = error.reason().name();
+                self.metrics
+                    .failures
+                    .with_label_values(&[account, region, kind, reason])
+                    .inc();
+                let failure = Some(chain(error).into());
+                status.send_modify(|status| {
+                    status.tried = true;
+                    status.failure = failure;
+                });
+            }
+        }
+        outcome
+    }
+
+    async fn observe(&self, at: Timestamp, begun: Instant) -> Result<Arc<Reading>, Error> {
+        let client = self.client.until(begun + self.time_limit);
+        let account = client.account();
+        let show = self.show.clone();
+        let mut observation =
+            Observation::new(self.kind, &account.name, account.provider, client.region(), show);
+        (self.kind.observe)(&client, &mut observation).await?;
+        Ok(Arc::new(Reading::new(observation, at, begun)))
+    }
+
+    /// Logs what changed: a failure that goes on, or an object that stays odd, is told once.
+    fn tell(&self, outcome: &Result<Arc<Reading>, Error>, past: &mut Past) {
+        let [account, region, kind] = self.labels();
+        match outcome {
+            Ok(reading) => {
+                if past.failing.take().is_some() {
+                    info!(
+                        account,
+                        region,
+                        kind,
+                        objects = reading.objects,
+                        "polling succeeds again"
+                    );
+                }
+                if reading.skipped != past.skipped {
+                    warn!(
+                        account,
+                        region,
+                        kind,
+                        skipped = reading.skipped,
+                        shown = reading.objects,
+                        first = reading.first_skipped.as_deref().unwrap_or_default(),
+                        "objects that cannot be understood are left out; the others are shown"
+                    );
+                    past.skipped = reading.skipped;
+                }
+            }
+            Err(error) => {
+                let reason = error.reason();
+                if past.failing.replace(reason) != Some(reason) {
+                    warn!(
+                        account,
+                        region,
+                        kind,
+                        reason = reason.name(),
+                        error = chain(error),
+                        "polling fails; the last reading stays until it is too old"
+                    );
+                }
+            }
+        }
+    }
+
+    fn labels(&self) -> [&str; 3] {
+        [&self.client.account().name, self.client.region(), self.kind.name]
+    }
+}
+
+/// What was told last.
+#[derive(Default)]
+struct Past {
+    failing: Option<Reason>,
+    skipped: usize,
+}
+
+/// The error and its sources in one line.
+pub fn chain(error: &Error) -> String {
+    format!("{error}: {}", error.cause)
+}

@@ -1,0 +1,322 @@
+//! The contract between a kind of resource and the rooms around it.
+//!
+//! A kind describes its resources through the [`Client`] and writes samples into an [`Observation`]. It owns
+//! its families and lists the actions it calls, from which everything else follows: what settings accept,
+//! what the key must be allowed, what the poller runs and what the documentation lists.
+
+use std::collections::HashMap;
+
+use futures_util::future::BoxFuture;
+
+use crate::api::{Action, Client, Error};
+use crate::metric::{self, Family};
+use crate::provider::Provider;
+
+/// A sort of resource that is watched.
+pub struct Kind {
+    /// The name in settings and in the `kind` label: plural.
+    pub name: &'static str,
+    /// The clouds that have it.
+    pub providers: &'static [Provider],
+    /// Every action it calls; all of them only describe.
+    pub actions: &'static [&'static Action],
+    /// Whether it makes one call more for each object listed.
+    pub calls_for_each_object: bool,
+    /// Every family it writes.
+    pub families: &'static [&'static Family],
+    /// How `vigie once --format table` shows it.
+    pub tables: &'static [Table],
+    /// Describes all its resources in the client's region and writes their samples.
+    pub observe: for<'a> fn(&'a Client, &'a mut Observation) -> BoxFuture<'a, Result<(), Error>>,
+}
+
+/// A table for people: one row for each distinct value of the key labels.
+pub struct Table {
+    /// The labels that name a row.
+    pub key: &'static [&'static str],
+    /// What stands in the row.
+    pub columns: &'static [Column],
+}
+
+/// One column of a [`Table`].
+pub enum Column {
+    /// A label, from whatever sample of the row that is not 0 has it.
+    Label(&'static str),
+    /// The value of the row's sample of a family, under a title.
+    Value(&'static str, &'static Family),
+}
+
+/// What an account's settings say about how its resources are shown.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Show {
+    /// Which tags of an instance become labels.
+    pub tags: Tags,
+    /// Which states of a resource have a series.
+    pub states: StateSeries,
+}
+
+/// Which tags become labels.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Tags {
+    /// None: the default, since tags are many and may say much.
+    #[default]
+    None,
+    /// Those with these keys.
+    Listed(Vec<String>),
+    /// All.
+    All,
+}
+
+/// Which states have a series.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum StateSeries {
+    /// Each possible state, 1 for the current one and 0 for the others.
+    #[default]
+    All,
+    /// The current one alone.
+    Current,
+}
+
+/// The samples of one poll, rendered as they are found.
+#[derive(Debug)]
+pub struct Observation {
+    /// How resources are shown.
+    pub show: Show,
+    /// The cloud that is described.
+    pub provider: Provider,
+    /// Resources found and understood.
+    pub objects: usize,
+    /// Resources found and left out, since they could not be understood.
+    pub skipped: usize,
+    /// What the first of them was, for the log.
+    pub first_skipped: Option<String>,
+    /// The labels that every sample carries.
+    stamp: String,
+    families: &'static [&'static Family],
+    /// The rendered samples of each family, in the order of `families`.
+    texts: Vec<String>,
+}
+
+impl Observation {
+    /// An empty observation of a kind in one account and region.
+    pub fn new(kind: &Kind, account: &str, provider: Provider, region: &str, show: Show) -> Self {
+        let mut stamp = "{account=\"".to_owned();
+        metric::push_label_value(&mut stamp, account);
+        stamp.push_str("\",region=\"");
+        metric::push_label_value(&mut stamp, region);
+        stamp.push('"');
+        Self {
+            show,
+            provider,
+            objects: 0,
+            skipped: 0,
+            first_skipped: None,
+            stamp,
+            families: kind.families,
+            texts: vec![String::new(); kind.families.len()],
+        }
+    }
+
+    /// Counts a resource that cannot be understood and is left out; the others are shown.
+    pub fn skip(&mut self, what: String) {
+        self.skipped += 1;
+        self.first_skipped.get_or_insert(what);
+    }
+
+    /// Begins a sample of one of the kind's own families.
+    ///
+    /// # Panics
+    ///
+    /// If the family is not among the kind's: it would never be shown.
+    #[must_use = "a sample is written by giving it a value"]
+    pub fn sample(&mut self, family: &'static Family) -> Sample<'_> {
+        let index = self
+            .families
+            .iter()
+            .position(|own| std::ptr::eq(*own, family))
+            .expect("a kind lists every family it writes");
+        let text = &mut self.texts[index];
+        text.push_str(family.name);
+        text.push_str(&self.stamp);
+        Sample { text }
+    }
+
+    /// Writes a state set: 1 for the current state, 0 for the other known ones.
+    ///
+    /// A state that is not known appears under its own name.
+    pub fn state(&mut self, family: &'static Family, labels: &[(&str, &str)], known: &[&str], current: &str) {
+        let all = self.show.states == StateSeries::All;
+        let unknown = (!known.contains(&current)).then_some(current);
+        for state in known.iter().copied().chain(unknown) {
+            if all || state == current {
+                let value = if state == current { 1.0 } else { 0.0 };
+                self.sample(family)
+                    .labels(labels)
+                    .label("state", state)
+                    .value(value);
+            }
+        }
+    }
+
+    /// The rendered samples of each family, in the order the kind lists them.
+    pub fn into_texts(self) -> Vec<String> {
+        self.texts
+    }
+}
+
+/// A line being written: labels, then the value.
+#[derive(Debug)]
+pub struct Sample<'a> {
+    text: &'a mut String,
+}
+
+impl Sample<'_> {
+    /// Adds a label; one without a value is left out, which is the same to Prometheus.
+    #[must_use = "a sample is written by giving it a value"]
+    pub fn label(self, name: &str, value: &str) -> Self {
+        if !value.is_empty() {
+            self.text.push(',');
+            self.text.push_str(name);
+            self.text.push_str("=\"");
+            metric::push_label_value(self.text, value);
+            self.text.push('"');
+        }
+        self
+    }
+
+    /// Adds several labels.
+    #[must_use = "a sample is written by giving it a value"]
+    pub fn labels(self, labels: &[(&str, &str)]) -> Self {
+        labels
+            .iter()
+            .fold(self, |sample, (name, value)| sample.label(name, value))
+    }
+
+    /// Ends the line.
+    pub fn value(self, value: f64) {
+        self.text.push_str("} ");
+        metric::push_value(self.text, value);
+        self.text.push('\n');
+    }
+}
+
+/// The labels that an object's tags become: `tag_<name>`, with what a label name cannot hold as `_`.
+///
+/// Tags that become one name are told apart by `_conflict1`, `_conflict2`, …, in the order of their keys, so that
+/// none is lost and no label stands twice.
+pub fn tag_labels(tags: &[(String, String)], wanted: &Tags) -> Vec<(String, String)> {
+    let mut tags: Vec<&(String, String)> = match wanted {
+        Tags::None => return Vec::new(),
+        Tags::Listed(keys) => tags.iter().filter(|(key, _)| keys.contains(key)).collect(),
+        Tags::All => tags.iter().collect(),
+    };
+    tags.sort();
+    tags.dedup_by(|later, earlier| later.0 == earlier.0);
+    let names: Vec<String> = tags.iter().map(|(key, _)| label_name(key)).collect();
+    let mut uses: HashMap<&str, usize> = HashMap::new();
+    for name in &names {
+        *uses.entry(name).or_default() += 1;
+    }
+    let mut next: HashMap<&str, usize> = HashMap::new();
+    let mut labels: Vec<(String, String)> = Vec::with_capacity(tags.len());
+    for (name, (_, value)) in names.iter().zip(&tags) {
+        let mut label = name.clone();
+        if uses.get(name.as_str()).is_some_and(|uses| *uses > 1) {
+            let number = next.entry(name).or_default();
+            // A tag may be called `x_conflict1` of its own.
+            loop {
+                *number += 1;
+                label = format!("{name}_conflict{number}");
+                if !uses.contains_key(label.as_str()) {
+                    break;
+                }
+            }
+        }
+        labels.push((label, value.clone()));
+    }
+    labels
+}
+
+fn label_name(key: &str) -> String {
+    let legal = |character: char| {
+        if character.is_ascii_alphanumeric() {
+            character
+        } else {
+            '_'
+        }
+    };
+    format!("tag_{}", key.chars().map(legal).collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(tags: &[(&str, &str)]) -> Vec<(String, String)> {
+        let tags: Vec<_> = tags
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect();
+        tag_labels(&tags, &Tags::All)
+    }
+
+    fn owned(labels: &[(&str, &str)]) -> Vec<(String, String)> {
+        labels
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn tags_that_collide_are_numbered_in_the_order_of_their_keys() {
+        assert_eq!(
+            labels(&[("team_a", "2"), ("team-a", "1"), ("env", "prod")]),
+            owned(&[
+                ("tag_env", "prod"),
+                ("tag_team_a_conflict1", "1"),
+                ("tag_team_a_conflict2", "2")
+            ])
+        );
+    }
+
+    #[test]
+    fn a_tag_that_looks_like_a_numbered_one_keeps_its_name() {
+        assert_eq!(
+            labels(&[
+                ("x", "1"),
+                ("X", "0"),
+                ("a-", "2"),
+                ("a+", "3"),
+                ("a__conflict1", "4")
+            ]),
+            owned(&[
+                ("tag_X", "0"),
+                ("tag_a__conflict2", "3"),
+                ("tag_a__conflict3", "2"),
+                ("tag_a__conflict1", "4"),
+                ("tag_x", "1"),
+            ])
+        );
+    }
+
+    #[test]
+    fn a_tag_named_like_a_label_of_ours_is_another_label() {
+        assert_eq!(
+            labels(&[("instance_id", "x"), ("__name__", "y"), ("", "z"), ("é", "w")]),
+            owned(&[
+                ("tag_", "z"),
+                ("tag___name__", "y"),
+                ("tag_instance_id", "x"),
+                ("tag__", "w")
+            ])
+        );
+    }
+
+    #[test]
+    fn only_listed_tags_are_shown() {
+        let tags = owned(&[("env", "prod"), ("secret", "s")]);
+        let listed = Tags::Listed(vec!["env".into(), "absent".into()]);
+        assert_eq!(tag_labels(&tags, &listed), owned(&[("tag_env", "prod")]));
+        assert!(tag_labels(&tags, &Tags::None).is_empty());
+    }
+}

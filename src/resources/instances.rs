@@ -1,0 +1,335 @@
+//! Instances: state, facts, tags, and since when.
+//!
+//! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstances.html>,
+//! <https://docs.outscale.com/api_fcu/#describeinstances>
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use jiff::Timestamp;
+
+use crate::api::xml::{self, Reader};
+use crate::api::{Action, Client, Error, Paging, Service};
+use crate::metric::Family;
+use crate::provider::Provider;
+use crate::resource::{Column, Kind, Observation, Table, Tags, tag_labels};
+
+/// `instances`.
+pub static KIND: Kind = Kind {
+    name: "instances",
+    providers: &Provider::ALL,
+    actions: &[&DESCRIBE_INSTANCES],
+    calls_for_each_object: false,
+    families: &[&STATE, &INFO, &TAGS, &LAUNCHED, &STATE_CHANGED, &STATE_REASON],
+    tables: &[Table {
+        key: &["instance_id"],
+        columns: &[
+            Column::Label("state"),
+            Column::Label("name"),
+            Column::Label("instance_type"),
+            Column::Label("availability_zone"),
+            Column::Label("private_ip"),
+            Column::Label("public_ip"),
+        ],
+    }],
+    observe: |client, observation| Box::pin(observe(client, observation)),
+};
+
+static DESCRIBE_INSTANCES: Action = Action {
+    service: Service::Ec2,
+    name: "DescribeInstances",
+    // Always sent on AWS: unpaginated calls draw from a bucket half as large.
+    paging: Some(Paging {
+        size_parameter: "MaxResults",
+        size: 1000,
+        cursor_parameter: "NextToken",
+    }),
+};
+
+// cloud_instance_state{account="prod",region="eu-west-2",instance_id="i-0a1b2c3d",state="running"} 1
+static STATE: Family = Family::gauge(
+    "cloud_instance_state",
+    &["account", "region", "instance_id", "state"],
+    "1 for the state the instance was in when last listed, 0 for the others.",
+);
+
+// cloud_instance_info{account="prod",region="eu-west-2",instance_id="i-0a1b2c3d",name="web",instance_type="m5.large"} 1
+static INFO: Family = Family::gauge(
+    "cloud_instance_info",
+    &[
+        "account",
+        "region",
+        "instance_id",
+        "name",
+        "instance_type",
+        "availability_zone",
+        "image_id",
+        "architecture",
+        "platform",
+        "lifecycle",
+        "tenancy",
+        "vpc_id",
+        "subnet_id",
+        "private_ip",
+        "public_ip",
+    ],
+    "Facts about the instance; what the cloud does not say is left out.",
+);
+
+// cloud_instance_tags{account="prod",region="eu-west-2",instance_id="i-0a1b2c3d",tag_env="prod"} 1
+static TAGS: Family = Family::gauge(
+    "cloud_instance_tags",
+    &["account", "region", "instance_id", "tag_<name>"],
+    "The instance's tags that the settings ask for.",
+);
+
+// cloud_instance_launch_timestamp_seconds{account="prod",region="eu-west-2",instance_id="i-0a1b2c3d"} 1732290000
+static LAUNCHED: Family = Family::gauge(
+    "cloud_instance_launch_timestamp_seconds",
+    &["account", "region", "instance_id"],
+    "When the instance was last launched.",
+);
+
+// cloud_instance_state_changed_timestamp_seconds{account="prod",region="eu-west-2",instance_id="i-0a1b2c3d"} 1732290000
+static STATE_CHANGED: Family = Family::gauge(
+    "cloud_instance_state_changed_timestamp_seconds",
+    &["account", "region", "instance_id"],
+    "When the instance came into its state, where the cloud says so.",
+);
+
+// cloud_instance_state_reason_info{account="prod",region="eu-west-2",instance_id="i-0a1b2c3d",code="Server.SpotInstanceTermination"} 1
+static STATE_REASON: Family = Family::gauge(
+    "cloud_instance_state_reason_info",
+    &["account", "region", "instance_id", "code"],
+    "The cloud's code for why the instance came into its state.",
+);
+
+/// The states both clouds list, in the order of an instance's life.
+const STATES: [&str; 6] = [
+    "pending",
+    "running",
+    "shutting-down",
+    "terminated",
+    "stopping",
+    "stopped",
+];
+
+/// OUTSCALE has one more, with code -1.
+const OUTSCALE_STATES: [&str; 7] = [
+    "pending",
+    "running",
+    "shutting-down",
+    "terminated",
+    "stopping",
+    "stopped",
+    "quarantine",
+];
+
+async fn observe(client: &Client, observation: &mut Observation) -> Result<(), Error> {
+    // Between two pages an instance may move from one to the other.
+    let mut seen: HashSet<String> = HashSet::new();
+    client
+        .list(&DESCRIBE_INSTANCES, &[], |page| {
+            read_page(page, &mut |instance| match instance.understood() {
+                Ok((id, state)) => {
+                    if seen.insert(id.to_owned()) {
+                        write(&instance, id, state, observation);
+                        observation.objects += 1;
+                    }
+                }
+                Err(missing) => {
+                    let id: String = instance.id.chars().take(64).collect();
+                    observation.skip(format!("an instance without {missing} (id `{id}`)"));
+                }
+            })
+        })
+        .await
+}
+
+/// An instance as both clouds describe it; empty is unsaid.
+#[derive(Debug, Default)]
+struct Instance<'a> {
+    id: Cow<'a, str>,
+    state: Cow<'a, str>,
+    reason: Cow<'a, str>,
+    reason_code: Cow<'a, str>,
+    instance_type: Cow<'a, str>,
+    availability_zone: Cow<'a, str>,
+    tenancy: Cow<'a, str>,
+    image_id: Cow<'a, str>,
+    architecture: Cow<'a, str>,
+    platform: Cow<'a, str>,
+    lifecycle: Cow<'a, str>,
+    vpc_id: Cow<'a, str>,
+    subnet_id: Cow<'a, str>,
+    private_ip: Cow<'a, str>,
+    public_ip: Cow<'a, str>,
+    launch_time: Cow<'a, str>,
+    tags: Vec<(String, String)>,
+}
+
+impl Instance<'_> {
+    /// Id and state, without which there is nothing to show; or what is missing.
+    fn understood(&self) -> Result<(&str, &str), &'static str> {
+        match (self.id.trim(), self.state.trim()) {
+            ("", _) => Err("instanceId"),
+            (_, "") => Err("instanceState/name"),
+            found => Ok(found),
+        }
+    }
+}
+
+/// Reads a `DescribeInstancesResponse` and gives its `nextToken`.
+fn read_page<'a>(
+    xml: &mut Reader<'a>,
+    found: &mut impl FnMut(Instance<'a>),
+) -> Result<Option<String>, xml::Error> {
+    let mut next = None;
+    while let Some(name) = xml.child()? {
+        match name {
+            "reservationSet" => xml.each("item", |reservation| {
+                while let Some(name) = reservation.child()? {
+                    match name {
+                        "instancesSet" => reservation.each("item", |item| {
+                            found(read_instance(item)?);
+                            Ok(())
+                        })?,
+                        _ => reservation.skip()?,
+                    }
+                }
+                Ok(())
+            })?,
+            "nextToken" => next = Some(xml.text()?.into_owned()),
+            _ => xml.skip()?,
+        }
+    }
+    Ok(next)
+}
+
+fn read_instance<'a>(xml: &mut Reader<'a>) -> Result<Instance<'a>, xml::Error> {
+    let mut instance = Instance::default();
+    while let Some(name) = xml.child()? {
+        let slot = match name {
+            "instanceId" => &mut instance.id,
+            "imageId" => &mut instance.image_id,
+            "reason" => &mut instance.reason,
+            "instanceType" => &mut instance.instance_type,
+            "launchTime" => &mut instance.launch_time,
+            "subnetId" => &mut instance.subnet_id,
+            "vpcId" => &mut instance.vpc_id,
+            "privateIpAddress" => &mut instance.private_ip,
+            "ipAddress" => &mut instance.public_ip,
+            "architecture" => &mut instance.architecture,
+            "platform" => &mut instance.platform,
+            "instanceLifecycle" => &mut instance.lifecycle,
+            "instanceState" => {
+                xml.field("name", &mut instance.state)?;
+                continue;
+            }
+            "stateReason" => {
+                xml.field("code", &mut instance.reason_code)?;
+                continue;
+            }
+            "placement" => {
+                while let Some(name) = xml.child()? {
+                    match name {
+                        "availabilityZone" => xml.fill(&mut instance.availability_zone)?,
+                        "tenancy" => xml.fill(&mut instance.tenancy)?,
+                        _ => xml.skip()?,
+                    }
+                }
+                continue;
+            }
+            "tagSet" => {
+                xml.each("item", |item| {
+                    instance.tags.push(read_tag(item)?);
+                    Ok(())
+                })?;
+                continue;
+            }
+            _ => {
+                xml.skip()?;
+                continue;
+            }
+        };
+        xml.fill(slot)?;
+    }
+    Ok(instance)
+}
+
+fn read_tag(xml: &mut Reader<'_>) -> Result<(String, String), xml::Error> {
+    let (mut key, mut value) = (String::new(), String::new());
+    while let Some(name) = xml.child()? {
+        match name {
+            "key" => key = xml.text()?.into_owned(),
+            "value" => value = xml.text()?.into_owned(),
+            _ => xml.skip()?,
+        }
+    }
+    Ok((key, value))
+}
+
+fn write(instance: &Instance<'_>, id: &str, state: &str, observation: &mut Observation) {
+    let states: &[&str] = match observation.provider {
+        Provider::Outscale => &OUTSCALE_STATES,
+        Provider::Aws => &STATES,
+    };
+    observation.state(&STATE, &[("instance_id", id)], states, state);
+    let name = instance
+        .tags
+        .iter()
+        .find(|(key, _)| key == "Name")
+        .map_or("", |(_, value)| value.as_str());
+    observation
+        .sample(&INFO)
+        .label("instance_id", id)
+        .label("name", name)
+        .label("instance_type", &instance.instance_type)
+        .label("availability_zone", &instance.availability_zone)
+        .label("image_id", &instance.image_id)
+        .label("architecture", &instance.architecture)
+        .label("platform", &instance.platform)
+        .label("lifecycle", &instance.lifecycle)
+        .label("tenancy", &instance.tenancy)
+        .label("vpc_id", &instance.vpc_id)
+        .label("subnet_id", &instance.subnet_id)
+        .label("private_ip", &instance.private_ip)
+        .label("public_ip", &instance.public_ip)
+        .value(1.0);
+    if observation.show.tags != Tags::None {
+        let labels = tag_labels(&instance.tags, &observation.show.tags);
+        if labels.iter().any(|(_, value)| !value.is_empty()) {
+            let sample = observation.sample(&TAGS).label("instance_id", id);
+            labels
+                .iter()
+                .fold(sample, |sample, (name, value)| sample.label(name, value))
+                .value(1.0);
+        }
+    }
+    if let Some(launched) = xml::timestamp(&instance.launch_time) {
+        observation
+            .sample(&LAUNCHED)
+            .label("instance_id", id)
+            .value(launched);
+    }
+    if let Some(changed) = state_changed(&instance.reason) {
+        observation
+            .sample(&STATE_CHANGED)
+            .label("instance_id", id)
+            .value(changed);
+    }
+    if !instance.reason_code.is_empty() {
+        observation
+            .sample(&STATE_REASON)
+            .label("instance_id", id)
+            .label("code", &instance.reason_code)
+            .value(1.0);
+    }
+}
+
+/// The time at the end of `User initiated (2024-11-22 15:40:00 GMT)`, in seconds.
+fn state_changed(reason: &str) -> Option<f64> {
+    let (_, time) = reason.trim().strip_suffix(" GMT)")?.rsplit_once('(')?;
+    let time: Timestamp = format!("{}Z", time.replacen(' ', "T", 1)).parse().ok()?;
+    Some(time.as_duration().as_secs_f64())
+}

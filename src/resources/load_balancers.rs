@@ -1,0 +1,472 @@
+//! Classic load balancers (LBU at OUTSCALE): facts, listeners, health check, and the health of every backend.
+//!
+//! <https://docs.aws.amazon.com/elasticloadbalancing/2012-06-01/APIReference/API_DescribeLoadBalancers.html>,
+//! <https://docs.aws.amazon.com/elasticloadbalancing/2012-06-01/APIReference/API_DescribeInstanceHealth.html>,
+//! <https://docs.outscale.com/lbu>
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use tracing::debug;
+
+use crate::api::xml::{self, Reader};
+use crate::api::{Action, Client, Error, Paging, Service};
+use crate::metric::Family;
+use crate::provider::Provider;
+use crate::resource::{Column, Kind, Observation, Table};
+
+/// `load_balancers`.
+pub static KIND: Kind = Kind {
+    name: "load_balancers",
+    providers: &Provider::ALL,
+    actions: &[&DESCRIBE_LOAD_BALANCERS, &DESCRIBE_INSTANCE_HEALTH],
+    calls_for_each_object: true,
+    families: &[
+        &INFO,
+        &CREATED,
+        &LISTENER,
+        &HEALTH_CHECK,
+        &HEALTH_CHECK_INTERVAL,
+        &HEALTH_CHECK_TIMEOUT,
+        &HEALTHY_THRESHOLD,
+        &UNHEALTHY_THRESHOLD,
+        &BACKENDS,
+        &HEALTHY_BACKENDS,
+        &BACKEND_HEALTHY,
+        &BACKEND_STATE,
+    ],
+    tables: &[
+        Table {
+            key: &["load_balancer"],
+            columns: &[
+                Column::Label("scheme"),
+                Column::Value("backends", &BACKENDS),
+                Column::Value("healthy", &HEALTHY_BACKENDS),
+                Column::Label("dns_name"),
+            ],
+        },
+        Table {
+            key: &["load_balancer", "instance_id"],
+            columns: &[Column::Label("state"), Column::Label("reason")],
+        },
+    ],
+    observe: |client, observation| Box::pin(observe(client, observation)),
+};
+
+static DESCRIBE_LOAD_BALANCERS: Action = Action {
+    service: Service::Elb,
+    name: "DescribeLoadBalancers",
+    paging: Some(Paging {
+        size_parameter: "PageSize",
+        size: 400,
+        cursor_parameter: "Marker",
+    }),
+};
+
+static DESCRIBE_INSTANCE_HEALTH: Action = Action {
+    service: Service::Elb,
+    name: "DescribeInstanceHealth",
+    paging: None,
+};
+
+// cloud_load_balancer_info{account="prod",region="eu-west-2",load_balancer="web",type="classic",scheme="internet-facing"} 1
+static INFO: Family = Family::gauge(
+    "cloud_load_balancer_info",
+    &[
+        "account",
+        "region",
+        "load_balancer",
+        "type",
+        "scheme",
+        "dns_name",
+        "vpc_id",
+    ],
+    "Facts about the load balancer; what the cloud does not say is left out.",
+);
+
+// cloud_load_balancer_created_timestamp_seconds{account="prod",region="eu-west-2",load_balancer="web",type="classic"} 1732290000
+static CREATED: Family = Family::gauge(
+    "cloud_load_balancer_created_timestamp_seconds",
+    &["account", "region", "load_balancer", "type"],
+    "When the load balancer was created.",
+);
+
+// cloud_load_balancer_listener_info{account="prod",region="eu-west-2",load_balancer="web",type="classic",protocol="HTTPS",port="443",instance_protocol="HTTP",instance_port="8080"} 1
+static LISTENER: Family = Family::gauge(
+    "cloud_load_balancer_listener_info",
+    &[
+        "account",
+        "region",
+        "load_balancer",
+        "type",
+        "protocol",
+        "port",
+        "instance_protocol",
+        "instance_port",
+    ],
+    "What the load balancer listens on and where it leads.",
+);
+
+// cloud_load_balancer_health_check_info{account="prod",region="eu-west-2",load_balancer="web",type="classic",target="HTTP:8080/ping"} 1
+static HEALTH_CHECK: Family = Family::gauge(
+    "cloud_load_balancer_health_check_info",
+    &["account", "region", "load_balancer", "type", "target"],
+    "What the load balancer asks its backends.",
+);
+
+// cloud_load_balancer_health_check_interval_seconds{account="prod",region="eu-west-2",load_balancer="web",type="classic"} 30
+static HEALTH_CHECK_INTERVAL: Family = Family::gauge(
+    "cloud_load_balancer_health_check_interval_seconds",
+    &["account", "region", "load_balancer", "type"],
+    "Time between two health checks of one backend.",
+);
+
+// cloud_load_balancer_health_check_timeout_seconds{account="prod",region="eu-west-2",load_balancer="web",type="classic"} 5
+static HEALTH_CHECK_TIMEOUT: Family = Family::gauge(
+    "cloud_load_balancer_health_check_timeout_seconds",
+    &["account", "region", "load_balancer", "type"],
+    "Time after which a health check without an answer has failed.",
+);
+
+// cloud_load_balancer_health_check_healthy_threshold{account="prod",region="eu-west-2",load_balancer="web",type="classic"} 10
+static HEALTHY_THRESHOLD: Family = Family::gauge(
+    "cloud_load_balancer_health_check_healthy_threshold",
+    &["account", "region", "load_balancer", "type"],
+    "Successful checks in a row that put a backend into service.",
+);
+
+// cloud_load_balancer_health_check_unhealthy_threshold{account="prod",region="eu-west-2",load_balancer="web",type="classic"} 2
+static UNHEALTHY_THRESHOLD: Family = Family::gauge(
+    "cloud_load_balancer_health_check_unhealthy_threshold",
+    &["account", "region", "load_balancer", "type"],
+    "Failed checks in a row that put a backend out of service.",
+);
+
+// cloud_load_balancer_backends{account="prod",region="eu-west-2",load_balancer="web",type="classic"} 3
+static BACKENDS: Family = Family::gauge(
+    "cloud_load_balancer_backends",
+    &["account", "region", "load_balancer", "type"],
+    "Backends whose health the load balancer reports.",
+);
+
+// cloud_load_balancer_healthy_backends{account="prod",region="eu-west-2",load_balancer="web",type="classic"} 2
+static HEALTHY_BACKENDS: Family = Family::gauge(
+    "cloud_load_balancer_healthy_backends",
+    &["account", "region", "load_balancer", "type"],
+    "Backends in service.",
+);
+
+// cloud_load_balancer_backend_healthy{account="prod",region="eu-west-2",load_balancer="web",type="classic",instance_id="i-0a1b2c3d"} 0
+static BACKEND_HEALTHY: Family = Family::gauge(
+    "cloud_load_balancer_backend_healthy",
+    &["account", "region", "load_balancer", "type", "instance_id"],
+    "1 while the backend is in service, 0 in every other state.",
+);
+
+// cloud_load_balancer_backend_state_info{account="prod",region="eu-west-2",load_balancer="web",type="classic",instance_id="i-0a1b2c3d",state="OutOfService",reason="ELB"} 1
+static BACKEND_STATE: Family = Family::gauge(
+    "cloud_load_balancer_backend_state_info",
+    &[
+        "account",
+        "region",
+        "load_balancer",
+        "type",
+        "instance_id",
+        "state",
+        "reason",
+    ],
+    "The backend's state and its cause, in the cloud's words.",
+);
+
+/// Health calls under way at once: five finish a long list sooner than twenty do, for the cloud's sake and ours.
+const HEALTH_CALLS_AT_ONCE: usize = 5;
+
+async fn observe(client: &Client, observation: &mut Observation) -> Result<(), Error> {
+    let mut load_balancers: Vec<LoadBalancer> = Vec::new();
+    let mut names: HashSet<String> = HashSet::new();
+    client
+        .list(&DESCRIBE_LOAD_BALANCERS, &[], |page| {
+            read_page(page, &mut |load_balancer| {
+                if load_balancer.name.is_empty() {
+                    observation.skip("a load balancer without LoadBalancerName".to_owned());
+                } else if names.insert(load_balancer.name.clone()) {
+                    load_balancers.push(load_balancer);
+                }
+            })
+        })
+        .await?;
+
+    let mut described = stream::iter(load_balancers)
+        .map(|load_balancer| async {
+            let backends = backends(client, &load_balancer).await?;
+            Ok::<_, Error>((load_balancer, backends))
+        })
+        .buffered(HEALTH_CALLS_AT_ONCE);
+    while let Some((load_balancer, backends)) = described.try_next().await? {
+        // Without backends it is gone: it vanished between the list and its turn.
+        if let Some(backends) = backends {
+            write(&load_balancer, &backends, observation);
+            observation.objects += 1;
+        }
+    }
+    Ok(())
+}
+
+/// The health of a load balancer's backends; `None` if it is not there any more.
+async fn backends(client: &Client, load_balancer: &LoadBalancer) -> Result<Option<Vec<Backend>>, Error> {
+    if !load_balancer.has_instances {
+        return Ok(Some(Vec::new()));
+    }
+    let name = load_balancer.name.as_str();
+    let health = client
+        .ask(
+            &DESCRIBE_INSTANCE_HEALTH,
+            &[("LoadBalancerName", name)],
+            read_health,
+        )
+        .await;
+    match health {
+        Ok(backends) => Ok(Some(backends)),
+        Err(error) if error.code().is_some_and(|code| GONE.contains(&code)) => {
+            debug!(
+                account = client.account().name,
+                region = client.region(),
+                load_balancer = name,
+                "vanished between the list and the question for its health"
+            );
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// What AWS answers for a load balancer that is gone: the code on the wire, and the shape's name.
+const GONE: [&str; 2] = ["LoadBalancerNotFound", "AccessPointNotFoundException"];
+
+#[derive(Debug, Default)]
+struct LoadBalancer {
+    name: String,
+    dns_name: String,
+    scheme: String,
+    vpc_id: String,
+    created: Option<f64>,
+    listeners: Vec<Listener>,
+    health_check: HealthCheck,
+    has_instances: bool,
+}
+
+/// Protocol, port, instance protocol, instance port: as the cloud writes them, for labels.
+type Listener = [String; 4];
+
+#[derive(Debug, Default)]
+struct HealthCheck {
+    target: String,
+    interval: Option<f64>,
+    timeout: Option<f64>,
+    healthy_threshold: Option<f64>,
+    unhealthy_threshold: Option<f64>,
+}
+
+#[derive(Debug)]
+struct Backend {
+    instance_id: String,
+    state: String,
+    reason: String,
+}
+
+impl Backend {
+    /// LBU's JSON twin has begun to say `UP`; nothing else is healthy.
+    fn is_healthy(&self) -> bool {
+        self.state.eq_ignore_ascii_case("InService") || self.state.eq_ignore_ascii_case("UP")
+    }
+}
+
+/// Reads a `DescribeLoadBalancersResult` and gives its `NextMarker`.
+fn read_page(
+    xml: &mut Reader<'_>,
+    found: &mut impl FnMut(LoadBalancer),
+) -> Result<Option<String>, xml::Error> {
+    let mut next = None;
+    while let Some(name) = xml.child()? {
+        match name {
+            "LoadBalancerDescriptions" => xml.each("member", |member| {
+                found(read_load_balancer(member)?);
+                Ok(())
+            })?,
+            "NextMarker" => next = Some(xml.text()?.into_owned()),
+            _ => xml.skip()?,
+        }
+    }
+    Ok(next)
+}
+
+fn read_load_balancer(xml: &mut Reader<'_>) -> Result<LoadBalancer, xml::Error> {
+    let mut load_balancer = LoadBalancer::default();
+    while let Some(name) = xml.child()? {
+        match name {
+            "LoadBalancerName" => load_balancer.name = trimmed(&xml.text()?),
+            "DNSName" => load_balancer.dns_name = trimmed(&xml.text()?),
+            "Scheme" => load_balancer.scheme = trimmed(&xml.text()?),
+            // `VPCId` on the wire; the newer API spells it `VpcId`.
+            "VPCId" | "VpcId" => load_balancer.vpc_id = trimmed(&xml.text()?),
+            "CreatedTime" => load_balancer.created = xml::timestamp(&xml.text()?),
+            "ListenerDescriptions" => xml.each("member", |member| {
+                member.each("Listener", |listener| {
+                    load_balancer.listeners.push(read_listener(listener)?);
+                    Ok(())
+                })
+            })?,
+            "HealthCheck" => load_balancer.health_check = read_health_check(xml)?,
+            "Instances" => xml.each("member", |member| {
+                load_balancer.has_instances = true;
+                member.skip()
+            })?,
+            _ => xml.skip()?,
+        }
+    }
+    Ok(load_balancer)
+}
+
+fn read_listener(xml: &mut Reader<'_>) -> Result<Listener, xml::Error> {
+    let mut listener = Listener::default();
+    while let Some(name) = xml.child()? {
+        let index = match name {
+            "Protocol" => 0,
+            "LoadBalancerPort" => 1,
+            "InstanceProtocol" => 2,
+            "InstancePort" => 3,
+            _ => {
+                xml.skip()?;
+                continue;
+            }
+        };
+        listener[index] = trimmed(&xml.text()?);
+    }
+    Ok(listener)
+}
+
+fn read_health_check(xml: &mut Reader<'_>) -> Result<HealthCheck, xml::Error> {
+    let mut check = HealthCheck::default();
+    while let Some(name) = xml.child()? {
+        match name {
+            "Target" => check.target = trimmed(&xml.text()?),
+            "Interval" => check.interval = number(&xml.text()?),
+            "Timeout" => check.timeout = number(&xml.text()?),
+            "HealthyThreshold" => check.healthy_threshold = number(&xml.text()?),
+            "UnhealthyThreshold" => check.unhealthy_threshold = number(&xml.text()?),
+            _ => xml.skip()?,
+        }
+    }
+    Ok(check)
+}
+
+/// Reads a `DescribeInstanceHealthResult`. The free text of `Description` is not for labels.
+fn read_health(xml: &mut Reader<'_>) -> Result<Vec<Backend>, xml::Error> {
+    let mut backends: Vec<Backend> = Vec::new();
+    let mut seen: HashSet<String> = HashSet::new();
+    xml.each("InstanceStates", |states| {
+        states.each("member", |member| {
+            let (mut id, mut state, mut reason) = (Cow::default(), Cow::default(), Cow::default());
+            while let Some(name) = member.child()? {
+                match name {
+                    "InstanceId" => member.fill(&mut id)?,
+                    "State" => member.fill(&mut state)?,
+                    "ReasonCode" => member.fill(&mut reason)?,
+                    _ => member.skip()?,
+                }
+            }
+            let backend = Backend {
+                instance_id: trimmed(&id),
+                state: trimmed(&state),
+                reason: trimmed(&reason),
+            };
+            if !backend.instance_id.is_empty() && seen.insert(backend.instance_id.clone()) {
+                backends.push(backend);
+            }
+            Ok(())
+        })
+    })?;
+    Ok(backends)
+}
+
+fn trimmed(text: &str) -> String {
+    text.trim().to_owned()
+}
+
+fn number(text: &str) -> Option<f64> {
+    text.trim().parse::<u32>().ok().map(f64::from)
+}
+
+fn write(load_balancer: &LoadBalancer, backends: &[Backend], observation: &mut Observation) {
+    let own: &[(&str, &str)] = &[("load_balancer", &load_balancer.name), ("type", "classic")];
+    observation
+        .sample(&INFO)
+        .labels(own)
+        .label("scheme", &load_balancer.scheme)
+        .label("dns_name", &load_balancer.dns_name)
+        .label("vpc_id", &load_balancer.vpc_id)
+        .value(1.0);
+    if let Some(created) = load_balancer.created {
+        observation.sample(&CREATED).labels(own).value(created);
+    }
+    let mut shown: HashSet<&Listener> = HashSet::new();
+    for listener in load_balancer
+        .listeners
+        .iter()
+        .filter(|listener| shown.insert(listener))
+    {
+        let [protocol, port, instance_protocol, instance_port] = listener;
+        observation
+            .sample(&LISTENER)
+            .labels(own)
+            .label("protocol", protocol)
+            .label("port", port)
+            .label("instance_protocol", instance_protocol)
+            .label("instance_port", instance_port)
+            .value(1.0);
+    }
+    let check = &load_balancer.health_check;
+    if !check.target.is_empty() {
+        observation
+            .sample(&HEALTH_CHECK)
+            .labels(own)
+            .label("target", &check.target)
+            .value(1.0);
+    }
+    let figures = [
+        (&HEALTH_CHECK_INTERVAL, check.interval),
+        (&HEALTH_CHECK_TIMEOUT, check.timeout),
+        (&HEALTHY_THRESHOLD, check.healthy_threshold),
+        (&UNHEALTHY_THRESHOLD, check.unhealthy_threshold),
+    ];
+    for (family, figure) in figures {
+        if let Some(figure) = figure {
+            observation.sample(family).labels(own).value(figure);
+        }
+    }
+    let healthy = backends.iter().filter(|backend| backend.is_healthy()).count();
+    observation
+        .sample(&BACKENDS)
+        .labels(own)
+        .value(backends.len() as f64);
+    observation
+        .sample(&HEALTHY_BACKENDS)
+        .labels(own)
+        .value(healthy as f64);
+    for backend in backends {
+        let value = if backend.is_healthy() { 1.0 } else { 0.0 };
+        observation
+            .sample(&BACKEND_HEALTHY)
+            .labels(own)
+            .label("instance_id", &backend.instance_id)
+            .value(value);
+        observation
+            .sample(&BACKEND_STATE)
+            .labels(own)
+            .label("instance_id", &backend.instance_id)
+            .label("state", &backend.state)
+            .label("reason", &backend.reason)
+            .value(1.0);
+    }
+}

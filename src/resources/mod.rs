@@ -1,0 +1,47 @@
+//! One file for each kind, and the list of them. Kinds never import each other.
+
+pub mod instances;
+pub mod load_balancers;
+
+use crate::resource::Kind;
+
+/// Every kind: settings accept it, the poller runs it, the documentation lists its metrics.
+pub static KINDS: [&Kind; 2] = [&instances::KIND, &load_balancers::KIND];
+
+/// The kind of this name.
+pub fn kind(name: &str) -> Option<&'static Kind> {
+    KINDS.into_iter().find(|kind| kind.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_action_only_describes() {
+        for kind in KINDS {
+            for action in kind.actions {
+                assert!(
+                    action.name.starts_with("Describe"),
+                    "{} calls {}",
+                    kind.name,
+                    action.name
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_family_belongs_to_one_kind_and_every_kind_has_another_name() {
+        let mut families = HashSet::new();
+        let mut names = HashSet::new();
+        for kind in KINDS {
+            assert!(names.insert(kind.name));
+            for family in kind.families {
+                assert!(families.insert(family.name), "{} is there twice", family.name);
+            }
+        }
+    }
+}

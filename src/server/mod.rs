@@ -1,0 +1,124 @@
+//! The HTTP server. It answers from memory: no request reaches a cloud.
+//!
+//! | route | answer |
+//! | --- | --- |
+//! | `GET /metrics` | the page, always 200 |
+//! | `GET /` | a landing page for people |
+//! | `GET /-/healthy` | 200 while the process lives |
+//! | `GET /-/ready` | 200 once every kind has been tried, 503 before |
+
+mod landing;
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::get;
+use futures_util::stream;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tracing::warn;
+
+use crate::exposition::{self, Page};
+
+/// Serves until `shutdown` is over, then lets the requests under way end, for [`DRAIN`] at most.
+pub async fn run(
+    listener: TcpListener,
+    page: Arc<Page>,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    let (begin_drain, drain_begun) = oneshot::channel();
+    let until = async move {
+        shutdown.await;
+        // When the server failed first, nobody is there to be told.
+        begin_drain.send(()).ok();
+    };
+    let served = axum::serve(listener, router(page)).with_graceful_shutdown(until);
+    let deadline = async {
+        if drain_begun.await.is_ok() {
+            tokio::time::sleep(DRAIN).await;
+        } else {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        ended = served => ended,
+        () = deadline => {
+            warn!("requests that did not end in {} s are cut off", DRAIN.as_secs());
+            Ok(())
+        }
+    }
+}
+
+fn router(page: Arc<Page>) -> Router {
+    Router::new()
+        .route("/metrics", get(metrics))
+        .route("/", get(landing_page))
+        .route("/-/healthy", get(|| async { "vigie is healthy\n" }))
+        .route("/-/ready", get(ready))
+        .fallback(|| async {
+            (
+                StatusCode::NOT_FOUND,
+                "nothing here; the metrics are at /metrics\n",
+            )
+        })
+        .with_state(page)
+}
+
+async fn metrics(State(page): State<Arc<Page>>, headers: HeaderMap) -> Response {
+    let format = exposition::negotiate_format(&joined(&headers, header::ACCEPT));
+    let gzip = exposition::negotiate_gzip(&joined(&headers, header::ACCEPT_ENCODING));
+    let assembled = page.assemble(format, gzip);
+    let body = Body::from_stream(stream::iter(
+        assembled.pieces.into_iter().map(Ok::<_, Infallible>),
+    ));
+    let mut response = (
+        [
+            (header::CONTENT_TYPE, format.content_type().to_owned()),
+            (header::CONTENT_LENGTH, assembled.length.to_string()),
+            (header::VARY, "accept, accept-encoding".to_owned()),
+        ],
+        body,
+    )
+        .into_response();
+    if gzip {
+        let coding = header::HeaderValue::from_static("gzip");
+        response.headers_mut().insert(header::CONTENT_ENCODING, coding);
+    }
+    response
+}
+
+async fn ready(State(page): State<Arc<Page>>) -> Response {
+    if page.is_ready() {
+        "every kind has been polled\n".into_response()
+    } else {
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "not every kind has been polled yet\n",
+        )
+            .into_response()
+    }
+}
+
+async fn landing_page(State(page): State<Arc<Page>>) -> Html<String> {
+    Html(landing::render(&page))
+}
+
+/// All values of a header as one list.
+fn joined(headers: &HeaderMap, name: header::HeaderName) -> String {
+    let values: Vec<&str> = headers
+        .get_all(name)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .collect();
+    values.join(",")
+}
+
+/// A service manager kills after more than this; a scrape takes less.
+const DRAIN: Duration = Duration::from_secs(4);
