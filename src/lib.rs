@@ -29,3 +29,5 @@ pub mod poller;
 pub mod exposition;
 /// The HTTP routes.
 pub mod server;
+/// Settings, valid once loaded.
+pub mod config;

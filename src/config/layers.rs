@@ -1,0 +1,190 @@
+//! The settings file and, over it, the environment: text and variables in, one tree of values out.
+
+use std::{
+    collections::BTreeMap,
+    env, fs,
+    io::{ErrorKind, Read as _},
+    path::Path,
+};
+
+use config::{Config, ConfigError, Environment, File, FileFormat, Value};
+
+use super::error::{Error, Fault, Origin};
+
+/// Variables by name. Only those that start with `VIGIE_` matter here.
+pub type Variables = BTreeMap<String, String>;
+
+/// The variables of this process that settings may come from.
+pub fn process_variables() -> Variables {
+    env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
+        .filter(|(name, _)| has_prefix(name, SINGLE))
+        .collect()
+}
+
+/// The tree of values that the file holds, with the environment's over them.
+pub(super) fn tree(file: Option<&Path>, variables: &Variables) -> Result<Value, Error> {
+    refuse_misspelled(variables)?;
+    let mut builder = Config::builder();
+    let mut parsed = None;
+    if let Some(path) = file {
+        let text = text(path)?;
+        builder = builder.add_source(File::from_str(&text, format(path)?));
+        parsed = Some((path, text));
+    }
+    let ours: Vec<_> = (variables.iter())
+        .filter(|(name, _)| has_prefix(name, DOUBLE))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    let environment = Environment::with_prefix("VIGIE")
+        .prefix_separator("__")
+        .separator("__")
+        .source(Some(ours.into_iter().collect()));
+    match (builder.add_source(environment).build(), parsed) {
+        (Ok(config), _) => Ok(config.cache),
+        (Err(error), Some((path, text))) => Err(Error::File {
+            path: path.to_owned(),
+            problem: syntax(&error, &text),
+        }),
+        (Err(_), None) => unreachable!("variables alone need no parsing"),
+    }
+}
+
+/// A fault with its origin: the variable that set the key, if one did, or else the file.
+pub(super) fn located(fault: Fault, file: Option<&Path>, variables: &Variables) -> Error {
+    let name = format!("{DOUBLE}{}", fault.key.replace('.', "__"));
+    let below = format!("{name}__");
+    let variable = (variables.keys()).find(|set| set.eq_ignore_ascii_case(&name) || has_prefix(set, &below));
+    match (variable, file) {
+        (Some(variable), _) => Error::Setting {
+            origin: Origin::Variable(variable.clone()),
+            fault,
+        },
+        (None, Some(path)) => fault.in_file(path),
+        (None, None) => Error::Setting {
+            origin: Origin::Flags,
+            fault,
+        },
+    }
+}
+
+/// Refuses variables that look like settings and would change nothing.
+///
+/// Flags have variables of their own (`VIGIE_REGIONS`, `VIGIE_LISTEN`), and Kubernetes sets `VIGIE_PORT`,
+/// `VIGIE_SERVICE_HOST` and more for a service called `vigie`: neither are settings.
+fn refuse_misspelled(variables: &Variables) -> Result<(), Error> {
+    for found in variables.keys() {
+        if has_prefix(found, DOUBLE) {
+            let key = found.get(DOUBLE.len()..).unwrap_or_default().to_lowercase();
+            if key.starts_with("account") {
+                let fault = Fault::value(
+                    "account",
+                    "is set by the environment: write accounts in the settings file",
+                );
+                return Err(Error::Setting {
+                    origin: Origin::Variable(found.clone()),
+                    fault,
+                });
+            }
+        } else if has_prefix(found, SINGLE) {
+            let key = found.get(SINGLE.len()..).unwrap_or_default().to_lowercase();
+            let kind = (key.strip_prefix("kinds_")).and_then(|rest| rest.strip_suffix("_interval"));
+            let meant = match kind {
+                Some(kind) => format!("kinds__{}__interval", kind.trim_matches('_')),
+                None if WITHOUT_A_FLAG.contains(&key.as_str()) => key,
+                None => continue,
+            };
+            return Err(Error::SingleUnderscore {
+                found: found.clone(),
+                write: format!("{DOUBLE}{}", meant.to_uppercase()),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn has_prefix(name: &str, prefix: &str) -> bool {
+    (name.get(..prefix.len())).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+}
+
+fn format(path: &Path) -> Result<FileFormat, Error> {
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("toml") => Ok(FileFormat::Toml),
+        Some("yaml" | "yml") => Ok(FileFormat::Yaml),
+        Some("json") => Ok(FileFormat::Json),
+        _ => Err(Error::File {
+            path: path.to_owned(),
+            problem: "is of unknown format: give it a name that ends in .toml, .yaml, .yml or .json"
+                .to_owned(),
+        }),
+    }
+}
+
+fn text(path: &Path) -> Result<String, Error> {
+    format(path)?;
+    let refused = |problem: String| Error::File {
+        path: path.to_owned(),
+        problem,
+    };
+    let unreadable = |error: std::io::Error| {
+        refused(match error.kind() {
+            ErrorKind::NotFound | ErrorKind::NotADirectory => {
+                "does not exist: write it, or correct its name in --config".to_owned()
+            }
+            kind => format!("cannot be read ({kind}): make it readable to the user that vigie runs as"),
+        })
+    };
+    if fs::metadata(path).map_err(unreadable)?.is_dir() {
+        return Err(refused("is a directory: name the file in it".to_owned()));
+    }
+    let mut bytes = Vec::new();
+    let file = fs::File::open(path).map_err(unreadable)?;
+    file.take(LIMIT + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > LIMIT {
+        return Err(refused("is larger than 1 MiB: name the settings file".to_owned()));
+    }
+    let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
+    let text =
+        str::from_utf8(bytes).map_err(|_| refused("is not UTF-8 text: save it as UTF-8".to_owned()))?;
+    Ok(text.to_owned())
+}
+
+/// What is wrong with the file's syntax. Never the line itself, which the parsers like to show: it may be that
+/// of a credentials file, named here by mistake.
+fn syntax(error: &ConfigError, text: &str) -> String {
+    let ConfigError::FileParse { cause, .. } = error else {
+        return "cannot be understood: check its syntax".to_owned();
+    };
+    if let Some(error) = cause.downcast_ref::<toml::de::Error>() {
+        let before = error.span().and_then(|span| text.get(..span.start));
+        let line = before.map_or(1, |before| before.matches('\n').count() + 1);
+        return format!("is not valid TOML (line {line}): {}", error.message());
+    }
+    if let Some(error) = cause.downcast_ref::<serde_json::Error>() {
+        return format!(
+            "is not valid JSON (line {}, column {})",
+            error.line(),
+            error.column()
+        );
+    }
+    // Boxed once more, for a file whose outermost value is no table.
+    if cause.is::<Box<ConfigError>>() {
+        return "holds no settings at its top level: write keys such as `interval` there".to_owned();
+    }
+    // What is left is YAML, whose errors end in "at byte 12 line 2 column 5".
+    let cause = cause.to_string();
+    let place = (cause.rsplit_once(" line ")).map(|(_, place)| place.replace(" column ", ", column "));
+    match place {
+        Some(place) if place.len() < 30 && place.starts_with(|first: char| first.is_ascii_digit()) => {
+            format!("is not valid YAML (line {place})")
+        }
+        _ => "is not valid YAML".to_owned(),
+    }
+}
+
+const SINGLE: &str = "VIGIE_";
+const DOUBLE: &str = "VIGIE__";
+/// Top-level keys whose name after one underscore is no flag's variable.
+const WITHOUT_A_FLAG: [&str; 5] = ["interval", "stale_after", "log_format", "account", "kinds"];
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+const LIMIT: u64 = 1024 * 1024;

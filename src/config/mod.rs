@@ -1,0 +1,257 @@
+//! Settings: file and environment in, `Settings` out, in which nothing can be invalid.
+
+mod error;
+mod layers;
+mod strict;
+mod values;
+mod written;
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use reqwest::Url;
+use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap as _};
+
+pub use error::{Error, Fault, Origin, Problem};
+pub use layers::{Variables, process_variables};
+pub use values::{Address, NoAddress};
+
+use crate::provider::Provider;
+use written::{WrittenAccount, WrittenSettings};
+
+/// Every kind by name, with the providers that have it.
+pub type Registry<'a> = &'a [(&'static str, &'static [Provider])];
+
+/// The settings in force.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Settings {
+    /// Where the page is served.
+    pub listen: Address,
+    /// The time from one poll of a kind to the next, unless the kind has its own: see [`Self::interval_of`].
+    #[serde(serialize_with = "values::serialize_duration")]
+    pub interval: Duration,
+    /// The age at which a reading leaves the page.
+    #[serde(serialize_with = "values::serialize_duration")]
+    pub stale_after: Duration,
+    /// How log lines are written.
+    pub log_format: LogFormat,
+    /// The accounts to watch: at least one, with unique names.
+    #[serde(rename = "account")]
+    pub accounts: Vec<Account>,
+    #[serde(
+        serialize_with = "serialize_kinds",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
+    kinds: BTreeMap<&'static str, Duration>,
+}
+
+impl Settings {
+    /// The time from one poll of a kind to the next.
+    pub fn interval_of(&self, kind: &str) -> Duration {
+        self.kinds.get(kind).copied().unwrap_or(self.interval)
+    }
+
+    /// The settings as a settings file would hold them, defaults included. There is no secret among them.
+    #[expect(
+        clippy::missing_panics_doc,
+        reason = "text, numbers, lists and tables of them are all TOML"
+    )]
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("settings hold only what TOML can")
+    }
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For machines, one object a line.
+    Json,
+}
+
+/// One account to watch.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Account {
+    /// The `account` label.
+    pub name: String,
+    /// The cloud it is of.
+    pub provider: Provider,
+    /// The regions to watch: at least one, each once.
+    pub regions: Vec<String>,
+    /// Where the key is, if not in the provider's usual places.
+    #[serde(serialize_with = "serialize_path", skip_serializing_if = "Option::is_none")]
+    pub credentials_file: Option<PathBuf>,
+    /// The profile to read there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    /// The kinds to poll, in the registry's order.
+    pub kinds: Vec<&'static str>,
+    /// The instance tags to expose.
+    #[serde(skip_serializing_if = "Tags::is_none")]
+    pub tags: Tags,
+    /// Which series a state has.
+    pub state_series: StateSeries,
+    /// The most requests a second, for each region.
+    pub requests_per_second: f64,
+    /// Where services answer, if not where the provider says.
+    #[serde(skip_serializing_if = "Overrides::is_empty")]
+    pub endpoints: Overrides<Url>,
+    /// What services are called in signatures, if not what the provider says.
+    #[serde(skip_serializing_if = "Overrides::is_empty")]
+    pub signing_names: Overrides<String>,
+    /// Certificates to trust, besides the platform's.
+    #[serde(serialize_with = "serialize_path", skip_serializing_if = "Option::is_none")]
+    pub ca_bundle: Option<PathBuf>,
+}
+
+/// The instance tags to expose.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Tags {
+    /// None.
+    #[default]
+    None,
+    /// Whatever tags there are.
+    All,
+    /// Those of these names.
+    Listed(Vec<String>),
+}
+
+impl Tags {
+    /// Whether no tag is exposed.
+    pub fn is_none(&self) -> bool {
+        matches!(self, Self::None)
+    }
+}
+
+impl Serialize for Tags {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::None => serializer.collect_seq([""; 0]),
+            Self::All => serializer.collect_seq(["*"]),
+            Self::Listed(names) => serializer.collect_seq(names),
+        }
+    }
+}
+
+/// Which series a state has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StateSeries {
+    /// One for each possible state, 0 or 1.
+    #[default]
+    All,
+    /// Only the one that is 1.
+    Current,
+}
+
+/// Something for each service that departs from what the provider says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Overrides<T> {
+    /// For instances: EC2, FCU.
+    pub ec2: Option<T>,
+    /// For load balancers: ELB, LBU.
+    pub elb: Option<T>,
+    /// For identities: IAM, EIM.
+    pub iam: Option<T>,
+    /// For temporary keys.
+    pub sts: Option<T>,
+}
+
+impl<T> Overrides<T> {
+    /// Whether nothing departs.
+    pub fn is_empty(&self) -> bool {
+        self.by_service().iter().all(|(_, value)| value.is_none())
+    }
+
+    fn by_service(&self) -> [(&'static str, &Option<T>); 4] {
+        [
+            ("ec2", &self.ec2),
+            ("elb", &self.elb),
+            ("iam", &self.iam),
+            ("sts", &self.sts),
+        ]
+    }
+}
+
+// Derived, it would ask `T: Default`.
+impl<T> Default for Overrides<T> {
+    fn default() -> Self {
+        Self {
+            ec2: None,
+            elb: None,
+            iam: None,
+            sts: None,
+        }
+    }
+}
+
+impl<T: AsRef<str>> Serialize for Overrides<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let there = self.by_service().into_iter();
+        serializer.collect_map(there.filter_map(|(name, value)| Some((name, value.as_ref()?.as_ref()))))
+    }
+}
+
+/// The one account of a run without a settings file.
+#[derive(Debug, Clone)]
+pub struct OneAccount {
+    /// `--provider`
+    pub provider: Provider,
+    /// `--region`, as often as there are regions.
+    pub regions: Vec<String>,
+    /// `--credentials-file`, relative to the working directory.
+    pub credentials_file: Option<PathBuf>,
+    /// `--endpoint-url`, for all services.
+    pub endpoint_url: Option<String>,
+}
+
+/// The settings of a file, with the environment's over them.
+pub fn load(file: Option<&Path>, registry: Registry<'_>, variables: &Variables) -> Result<Settings, Error> {
+    let path = file.ok_or(Error::NoAccount)?;
+    let tree = layers::tree(file, variables)?;
+    let folder = path.parent().unwrap_or_else(|| Path::new(""));
+    strict::read(tree)
+        .and_then(|written: WrittenSettings| written.into_settings(folder, registry))
+        .map_err(|fault| layers::located(fault, file, variables))
+}
+
+/// The settings of one account named `default`, with the environment's over the defaults.
+pub fn load_one(one: &OneAccount, registry: Registry<'_>, variables: &Variables) -> Result<Settings, Error> {
+    let tree = layers::tree(None, variables)?;
+    let settings = strict::read(tree).and_then(|mut written: WrittenSettings| {
+        written.account = Some(vec![WrittenAccount::from_flags(one)?]);
+        written.into_settings(Path::new(""), registry)
+    });
+    settings.map_err(|mut fault| {
+        if fault.key.starts_with("account[0].regions") {
+            "--region".clone_into(&mut fault.key);
+        }
+        layers::located(fault, None, variables)
+    })
+}
+
+fn serialize_kinds<S: Serializer>(
+    kinds: &BTreeMap<&'static str, Duration>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(Some(kinds.len()))?;
+    for (kind, interval) in kinds {
+        map.serialize_entry(kind, &BTreeMap::from([("interval", values::spelled(*interval))]))?;
+    }
+    map.end()
+}
+
+// serde refuses paths that are not UTF-8; for a person to read, these are near enough.
+#[expect(clippy::ref_option, reason = "serde hands the field as it is")]
+fn serialize_path<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
+    path.as_deref().map(Path::to_string_lossy).serialize(serializer)
+}
+
+#[cfg(test)]
+mod tests;

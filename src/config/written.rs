@@ -1,0 +1,331 @@
+//! Settings as written: the shape of the file, and from it the settings in force.
+
+use std::{collections::BTreeMap, path::Path, path::PathBuf, time::Duration};
+
+use reqwest::Url;
+use serde::Deserialize;
+
+use super::{
+    Account, Address, LogFormat, Overrides, Registry, Settings, StateSeries, Tags,
+    error::{Fault, Problem, listed},
+    values::{self, FilePath, KindName, Name, ProfileName, Rate, Region, SigningName, TagName, Written},
+};
+use crate::provider::Provider;
+
+/// The whole file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrittenSettings {
+    listen: Option<Written<Address>>,
+    interval: Option<Written<Duration>>,
+    stale_after: Option<Written<Duration>>,
+    log_format: Option<LogFormat>,
+    pub(super) account: Option<Vec<WrittenAccount>>,
+    #[serde(default)]
+    kinds: BTreeMap<String, WrittenKind>,
+}
+
+/// `[kinds.name]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenKind {
+    interval: Option<Written<Duration>>,
+}
+
+/// `[[account]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrittenAccount {
+    name: Written<Name>,
+    provider: Provider,
+    regions: Vec<Written<Region>>,
+    credentials_file: Option<Written<FilePath>>,
+    profile: Option<Written<ProfileName>>,
+    kinds: Option<Vec<Written<KindName>>>,
+    tags: Option<Vec<Written<TagName>>>,
+    state_series: Option<StateSeries>,
+    requests_per_second: Option<Rate>,
+    endpoints: Option<WrittenOverrides<Url>>,
+    signing_names: Option<WrittenOverrides<SigningName>>,
+    ca_bundle: Option<Written<FilePath>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, bound = "T: values::Text")]
+struct WrittenOverrides<T> {
+    ec2: Option<Written<T>>,
+    elb: Option<Written<T>>,
+    iam: Option<Written<T>>,
+    sts: Option<Written<T>>,
+}
+
+impl WrittenSettings {
+    /// The settings in force. Relative paths are below `folder`.
+    pub(super) fn into_settings(self, folder: &Path, registry: Registry<'_>) -> Result<Settings, Fault> {
+        let mut accounts: Vec<Account> = Vec::new();
+        for (index, written) in self.account.unwrap_or_default().into_iter().enumerate() {
+            let account = written.into_account(folder, registry);
+            let account = account.map_err(|fault| fault.under(&format!("account[{index}]")))?;
+            if let Some(first) = accounts.iter().position(|other| other.name == account.name) {
+                return Err(Fault::value(
+                    format!("account[{index}].name"),
+                    format!(
+                        "is {:?}, like that of account[{first}]: give each account its own",
+                        account.name
+                    ),
+                ));
+            }
+            accounts.push(account);
+        }
+        if accounts.is_empty() {
+            return Err(Fault {
+                key: "account".to_owned(),
+                problem: Problem::Missing,
+            });
+        }
+
+        let interval = match self.interval {
+            Some(Written(interval)) => checked_interval(interval).map_err(|fault| fault.under("interval"))?,
+            None => DEFAULT_INTERVAL,
+        };
+        let mut intervals = BTreeMap::new();
+        for (name, written) in self.kinds {
+            let Some((kind, _)) = registry.iter().find(|(kind, _)| *kind == name) else {
+                let known = registry.iter().map(|(kind, _)| *kind).collect();
+                return Err(Fault {
+                    key: format!("kinds.{name}"),
+                    problem: Problem::UnknownKey { known },
+                });
+            };
+            if let Some(Written(interval)) = written.interval {
+                let interval = checked_interval(interval);
+                let interval = interval.map_err(|fault| fault.under(&format!("kinds.{kind}.interval")))?;
+                intervals.insert(*kind, interval);
+            }
+        }
+
+        let settings = Settings {
+            listen: self
+                .listen
+                .map_or_else(Address::default, |Written(listen)| listen),
+            interval,
+            stale_after: self.stale_after.map_or(DEFAULT_STALE_AFTER, |Written(age)| age),
+            log_format: self.log_format.unwrap_or_default(),
+            accounts,
+            kinds: intervals,
+        };
+        check_stale_after(&settings)?;
+        Ok(settings)
+    }
+}
+
+impl WrittenAccount {
+    /// An account as flags describe it.
+    pub(super) fn from_flags(one: &super::OneAccount) -> Result<Self, Fault> {
+        let regions = one.regions.iter().map(|region| parsed("--region", region.trim()));
+        let regions: Vec<_> = regions.collect::<Result<_, _>>()?;
+        if regions.is_empty() {
+            return Err(Fault {
+                key: "--region".to_owned(),
+                problem: Problem::Missing,
+            });
+        }
+        let endpoint: Option<Written<Url>> = (one.endpoint_url.as_deref())
+            .map(|url| parsed("--endpoint-url", url))
+            .transpose()?;
+        Ok(Self {
+            name: Written(Name("default".to_owned())),
+            provider: one.provider,
+            regions,
+            credentials_file: one.credentials_file.clone().map(|path| Written(FilePath(path))),
+            profile: None,
+            kinds: None,
+            tags: None,
+            state_series: None,
+            requests_per_second: None,
+            endpoints: endpoint.map(|url| WrittenOverrides {
+                ec2: Some(url.clone()),
+                elb: Some(url.clone()),
+                iam: Some(url.clone()),
+                sts: Some(url),
+            }),
+            signing_names: None,
+            ca_bundle: None,
+        })
+    }
+
+    fn into_account(self, folder: &Path, registry: Registry<'_>) -> Result<Account, Fault> {
+        let regions: Vec<_> = self
+            .regions
+            .into_iter()
+            .map(|Written(Region(name))| name)
+            .collect();
+        refuse_empty("regions", &regions, "name at least one, such as [\"eu-west-2\"]")?;
+        refuse_twice("regions", &regions)?;
+        let below = |written: Option<Written<FilePath>>| -> Option<PathBuf> {
+            written.map(|Written(FilePath(path))| folder.join(path))
+        };
+        Ok(Account {
+            name: self.name.0.0,
+            provider: self.provider,
+            regions,
+            credentials_file: below(self.credentials_file),
+            profile: self.profile.map(|Written(ProfileName(name))| name),
+            kinds: enabled(self.kinds, self.provider, registry)?,
+            tags: tags(self.tags)?,
+            state_series: self.state_series.unwrap_or_default(),
+            requests_per_second: match self.requests_per_second {
+                Some(Rate(rate)) => rate,
+                None => self.provider.default_requests_per_second(),
+            },
+            endpoints: (self.endpoints).map_or_else(Overrides::default, |written| written.map(|url| url)),
+            signing_names: (self.signing_names).map_or_else(Overrides::default, |written| {
+                written.map(|SigningName(name)| name)
+            }),
+            ca_bundle: below(self.ca_bundle),
+        })
+    }
+}
+
+impl<T> WrittenOverrides<T> {
+    fn map<U>(self, into: impl Fn(T) -> U) -> Overrides<U> {
+        let into = |written: Option<Written<T>>| written.map(|Written(value)| into(value));
+        Overrides {
+            ec2: into(self.ec2),
+            elb: into(self.elb),
+            iam: into(self.iam),
+            sts: into(self.sts),
+        }
+    }
+}
+
+fn parsed<T: values::Text>(flag: &str, text: &str) -> Result<Written<T>, Fault> {
+    T::parse(text)
+        .map(Written)
+        .map_err(|sentence| Fault::value(flag, sentence))
+}
+
+/// The kinds to poll, in the registry's order.
+fn enabled(
+    written: Option<Vec<Written<KindName>>>,
+    provider: Provider,
+    registry: Registry<'_>,
+) -> Result<Vec<&'static str>, Fault> {
+    let has: Vec<_> = (registry.iter())
+        .filter(|(_, providers)| providers.contains(&provider))
+        .map(|(kind, _)| *kind)
+        .collect();
+    let Some(written) = written else {
+        return Ok(has);
+    };
+    let names: Vec<_> = written.into_iter().map(|Written(KindName(name))| name).collect();
+    refuse_empty("kinds", &names, "name at least one, or remove it to have all")?;
+    refuse_twice("kinds", &names)?;
+    for (index, name) in names.iter().enumerate() {
+        let key = format!("kinds[{index}]");
+        if !registry.iter().any(|(kind, _)| kind == name) {
+            let known = registry.iter().map(|(kind, _)| *kind).collect();
+            let found = name.clone();
+            return Err(Fault {
+                key,
+                problem: Problem::NoneOf { found, known },
+            });
+        }
+        if !has.iter().any(|kind| kind == name) {
+            let sentence = format!(
+                "is {name:?}, which {provider} does not have: it has {}",
+                listed(&has)
+            );
+            return Err(Fault::value(key, sentence));
+        }
+    }
+    Ok(has
+        .into_iter()
+        .filter(|kind| names.iter().any(|name| name == kind))
+        .collect())
+}
+
+fn tags(written: Option<Vec<Written<TagName>>>) -> Result<Tags, Fault> {
+    let names: Vec<_> = (written.unwrap_or_default().into_iter())
+        .map(|Written(TagName(name))| name)
+        .collect();
+    refuse_twice("tags", &names)?;
+    match names.as_slice() {
+        [] => Ok(Tags::None),
+        [all] if all == EVERY_TAG => Ok(Tags::All),
+        several if several.iter().any(|name| name == EVERY_TAG) => Err(Fault::value(
+            "tags",
+            "has \"*\" among other names: write [\"*\"] alone for all tags",
+        )),
+        _ => Ok(Tags::Listed(names)),
+    }
+}
+
+fn refuse_empty(key: &str, names: &[String], write: &str) -> Result<(), Fault> {
+    if names.is_empty() {
+        return Err(Fault::value(key, format!("is an empty list: {write}")));
+    }
+    Ok(())
+}
+
+fn refuse_twice(key: &str, names: &[String]) -> Result<(), Fault> {
+    for (index, name) in names.iter().enumerate() {
+        if names.iter().take(index).any(|other| other == name) {
+            let sentence = format!("is {name:?}, which is there already: name it once");
+            return Err(Fault::value(format!("{key}[{index}]"), sentence));
+        }
+    }
+    Ok(())
+}
+
+fn checked_interval(interval: Duration) -> Result<Duration, Fault> {
+    let sentence = if interval.is_zero() {
+        "is zero: write the time from one poll to the next, such as \"60s\"".to_owned()
+    } else if interval < SHORTEST_INTERVAL {
+        format!(
+            "is {}: write \"{}\" or more",
+            values::spelled(interval),
+            values::spelled(SHORTEST_INTERVAL)
+        )
+    } else if interval > LONGEST_INTERVAL {
+        format!("is {}: write \"24h\" or less", values::spelled(interval))
+    } else {
+        return Ok(interval);
+    };
+    Err(Fault::value("", sentence))
+}
+
+fn check_stale_after(settings: &Settings) -> Result<(), Fault> {
+    let stale_after = settings.stale_after;
+    let spelled = values::spelled(stale_after);
+    let wrong = |sentence: String| Err(Fault::value("stale_after", sentence));
+    if stale_after.is_zero() {
+        return wrong(
+            "is zero, so that no reading would ever be shown: write a few intervals, such as \"5m\""
+                .to_owned(),
+        );
+    }
+    if stale_after > LONGEST_STALE_AFTER {
+        return wrong(format!("is {spelled}: write \"168h\" (7 days) or less"));
+    }
+    let polled = settings.accounts.iter().flat_map(|account| &account.kinds);
+    let longest = polled.map(|kind| (settings.interval_of(kind), *kind)).max();
+    if let Some((interval, kind)) = longest
+        && stale_after < interval
+    {
+        return wrong(format!(
+            "is {spelled}, shorter than the interval of `{kind}` ({}), so that its readings would come and go: \
+             write \"{}\" or more",
+            values::spelled(interval),
+            values::spelled(interval.saturating_mul(2).min(LONGEST_STALE_AFTER)),
+        ));
+    }
+    Ok(())
+}
+
+const DEFAULT_INTERVAL: Duration = Duration::from_secs(60);
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
+const LONGEST_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
+const DEFAULT_STALE_AFTER: Duration = Duration::from_secs(5 * 60);
+const LONGEST_STALE_AFTER: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+const EVERY_TAG: &str = "*";
