@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# Fetch the real parts that the tests run against into target/, once: parts.sh python | prometheus
+# Nothing is installed on the machine, except python3-venv where Debian's Python comes without it.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+give_up() {
+    echo "make test: $*" >&2
+    exit 1
+}
+
+as_root() {
+    [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null
+}
+
+# A Python environment with moto and boto3, at target/python.
+python() {
+    local python=${PYTHON:-python3}
+    command -v "$python" >/dev/null || give_up "the tests need Python 3.11 or later, and there is no $python here."
+    "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+        give_up "the tests need Python 3.11 or later, and $python is $("$python" -V). Set PYTHON to another."
+    rm -rf target/python
+    if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
+        as_root || give_up "$python cannot make virtual environments: install the package python3-venv."
+        install python3-venv || give_up "python3-venv could not be installed."
+    fi
+    "$python" -m venv target/python || give_up "$python could not make a virtual environment in target/python."
+    target/python/bin/python -m pip install --quiet --disable-pip-version-check --requirement tests/requirements.txt ||
+        give_up "pip could not install tests/requirements.txt, of which the tests need every line."
+    touch target/python/stamp
+}
+
+# prometheus and promtool, at target/prometheus: links to those of this machine, else Debian's package unpacked.
+prometheus() {
+    rm -rf target/prometheus
+    mkdir -p target/prometheus
+    if command -v prometheus >/dev/null && command -v promtool >/dev/null; then
+        ln -s "$(command -v prometheus)" "$(command -v promtool)" target/prometheus/
+    else
+        unpack || give_up "Prometheus could not be had: put prometheus and promtool on PATH, or make" \
+            "\`apt-get download prometheus\` work (\`apt-get update\` first, as root)."
+    fi
+    for tool in prometheus promtool; do
+        "target/prometheus/$tool" --version >/dev/null 2>&1 || give_up "target/prometheus/$tool does not start."
+    done
+    touch target/prometheus/stamp
+}
+
+# Unpacked, not installed: the package would start a service.
+unpack() (
+    cd target/prometheus
+    apt-get download --quiet prometheus >/dev/null 2>&1 || { refresh && apt-get download --quiet prometheus; } || return
+    dpkg-deb --extract prometheus_*.deb . && rm prometheus_*.deb
+    ln -s usr/bin/prometheus usr/bin/promtool .
+)
+
+install() {
+    apt-get install --quiet --yes --no-install-recommends "$@" ||
+        { refresh && apt-get install --quiet --yes --no-install-recommends "$@"; }
+}
+
+refresh() {
+    as_root && apt-get update --quiet
+}
+
+case ${1:-} in
+python | prometheus) "$1" ;;
+*) give_up "no such part: ${1:-none named}" ;;
+esac
