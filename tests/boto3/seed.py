@@ -1,0 +1,143 @@
+"""Fill an empty cloud that checks no signature yet; print the keys and ids it made, as JSON.
+
+Everything follows from the index of an instance or a load balancer, so that two runs with the same numbers
+make the same fleet under different ids.
+"""
+
+import argparse
+import json
+
+from cloud import REGION, client
+
+READ_ONLY = [
+    "ec2:DescribeInstances",
+    "elasticloadbalancing:DescribeLoadBalancers",
+    "elasticloadbalancing:DescribeInstanceHealth",
+]
+TYPES = ["t3.micro", "m5.large", "c5.xlarge"]
+ZONES = ["a", "b", "c"]
+ENVIRONMENTS = ["prod", "staging", "test"]
+AWKWARD_NAME = 'a "quoted" <name> & a back\\slash, été'
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("endpoint")
+    parser.add_argument("--instances", type=int, default=4)
+    parser.add_argument("--load-balancers", type=int, default=2)
+    options = parser.parse_args()
+
+    keys = identities(client("iam", options.endpoint))
+    ids = instances(client("ec2", options.endpoint), options.instances)
+    balancers = load_balancers(client("elb", options.endpoint), options.load_balancers, ids)
+    settle(client("ec2", options.endpoint), ids)
+    print(json.dumps({**keys, "instances": ids, "load_balancers": balancers}))
+
+
+def identities(iam):
+    """An admin, and a watcher whose only rights come from the managed policy of its group."""
+    iam.create_user(UserName="admin")
+    iam.put_user_policy(UserName="admin", PolicyName="everything", PolicyDocument=policy(["*"]))
+
+    read_only = iam.create_policy(PolicyName="monitoring", PolicyDocument=policy(READ_ONLY))
+    iam.create_group(GroupName="monitoring")
+    iam.attach_group_policy(GroupName="monitoring", PolicyArn=read_only["Policy"]["Arn"])
+    iam.create_user(UserName="watcher")
+    iam.add_user_to_group(GroupName="monitoring", UserName="watcher")
+    return {user: key(iam, user) for user in ["admin", "watcher"]}
+
+
+def policy(actions):
+    statement = {"Effect": "Allow", "Action": actions, "Resource": "*"}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def key(iam, user):
+    made = iam.create_access_key(UserName=user)["AccessKey"]
+    return {"access_key": made["AccessKeyId"], "secret_key": made["SecretAccessKey"]}
+
+
+def instances(ec2, count):
+    """One reservation for each instance: moto's pages count reservations."""
+    return [instance(ec2, index) for index in range(count)]
+
+
+def instance(ec2, index):
+    made = ec2.run_instances(
+        ImageId=f"ami-{index % 2:08x}",
+        InstanceType=TYPES[index % len(TYPES)],
+        Placement={"AvailabilityZone": REGION + ZONES[index % len(ZONES)]},
+        MinCount=1,
+        MaxCount=1,
+        TagSpecifications=[{"ResourceType": "instance", "Tags": tags(index)}],
+    )
+    return made["Instances"][0]["InstanceId"]
+
+
+def tags(index):
+    """Every instance has an environment, two of three have a team, one has an awkward name."""
+    tags = {
+        "Name": AWKWARD_NAME if index == 1 else f"web-{index:04}",
+        "env": ENVIRONMENTS[index % len(ENVIRONMENTS)],
+        "not-asked-for": str(index),
+    }
+    if index % 3:
+        tags["team"] = f"team-{index % 5}"
+    return [{"Key": name, "Value": value} for name, value in tags.items()]
+
+
+def load_balancers(elb, count, ids):
+    return [load_balancer(elb, index, ids) for index in range(count)]
+
+
+def load_balancer(elb, index, ids):
+    """None to four backends; every seventh balancer has lost its first one."""
+    name = f"lb-{index:02}"
+    listeners = [listener("HTTP", 80, 8080)]
+    if index % 2:
+        listeners.append(listener("TCP", 5000 + index, 5000))
+    elb.create_load_balancer(
+        LoadBalancerName=name,
+        Listeners=listeners,
+        AvailabilityZones=[REGION + zone for zone in ZONES],
+        Scheme="internal" if index % 4 == 3 else "internet-facing",
+    )
+    elb.configure_health_check(
+        LoadBalancerName=name,
+        HealthCheck={
+            "Target": f"HTTP:8080/ping?balancer={index}",
+            "Interval": 10 + index,
+            "Timeout": 5,
+            "UnhealthyThreshold": 2 + index % 3,
+            "HealthyThreshold": 3 + index % 3,
+        },
+    )
+    backends = [{"InstanceId": ids[(index + step) % len(ids)]} for step in range(min(index % 5, len(ids)))]
+    if backends:
+        elb.register_instances_with_load_balancer(LoadBalancerName=name, Instances=backends)
+    if backends and index % 7 == 6:
+        elb.deregister_instances_from_load_balancer(LoadBalancerName=name, Instances=backends[:1])
+    return name
+
+
+def listener(protocol, port, instance_port):
+    return {
+        "Protocol": protocol,
+        "LoadBalancerPort": port,
+        "InstanceProtocol": protocol,
+        "InstancePort": instance_port,
+    }
+
+
+def settle(ec2, ids):
+    """Stop some and terminate others, now that they may be behind a balancer."""
+    terminated = ids[5::11]
+    stopped = [id for id in ids[3::7] if id not in terminated]
+    if stopped:
+        ec2.stop_instances(InstanceIds=stopped)
+    if terminated:
+        ec2.terminate_instances(InstanceIds=terminated)
+
+
+if __name__ == "__main__":
+    main()
