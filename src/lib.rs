@@ -31,3 +31,5 @@ pub mod exposition;
 pub mod server;
 /// Settings, valid once loaded.
 pub mod config;
+/// A small cloud on loopback: for tests, and for `vigie demo`.
+pub mod demo;
