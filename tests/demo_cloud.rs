@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
-use vigie::demo::{Cloud, Fault, Key, Options};
+use vigie::demo::{Check, Cloud, Event, Fault, Key, Options};
 use vigie::provider::Provider;
 use vigie::sigv4::{self, Request, Scope};
 
@@ -270,6 +270,34 @@ async fn filters_and_ids_narrow_the_listing() {
         .call("DescribeInstances", &[("InstanceId.1", "i-00000000")])
         .await;
     assert_eq!(reply.refusal(), (400, "InvalidInstanceID.NotFound"));
+}
+
+#[tokio::test]
+async fn status_tells_of_failed_checks_and_of_what_is_scheduled() {
+    let cloud = cloud(still_aws()).await;
+    let fleet = cloud.fleet();
+    let id = &ids(&cloud)[0];
+    assert!(fleet.impair(id, Check::System));
+    let event = Event {
+        id: "instance-event-0d59937288b749b32".to_owned(),
+        code: "instance-retirement".to_owned(),
+        description: "[Completed] gone".to_owned(),
+        not_before: "2030-01-02T03:04:05Z".parse().unwrap(),
+        not_after: None,
+    };
+    assert!(fleet.schedule(id, event));
+    let client = Client::admin(&cloud, "ec2");
+    let reply = client.call("DescribeInstanceStatus", &[]).await;
+    assert_eq!(reply.all("impairedSince").len(), 1);
+    assert_eq!(reply.all("notBefore"), ["2030-01-02T03:04:05.000Z"]);
+    let running = reply.all("instanceId").len();
+    let all = [("IncludeAllInstances", "true"), ("MaxResults", "1000")];
+    let reply = client.call("DescribeInstanceStatus", &all).await;
+    assert_eq!(reply.all("instanceId"), ids(&cloud));
+    assert!(running < reply.all("instanceId").len());
+    assert!(fleet.heal(id));
+    let reply = client.call("DescribeInstanceStatus", &[]).await;
+    assert!(!reply.body.contains("impaired"));
 }
 
 #[tokio::test]

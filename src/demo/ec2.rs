@@ -6,15 +6,15 @@ use jiff::Timestamp;
 
 use super::call::{Action, Call};
 use super::fleet::Instance;
-use super::instance_xml;
-use super::paging::{self, Next};
-use super::policy;
+use super::paging::{Next, Page};
 use super::region::{Entry, Region};
 use super::wire::{Parameters, Refusal};
 use super::xml::Xml;
+use super::{instance_status, instance_xml, paging, policy};
 
 pub(super) const ACTIONS: &[Action] = &[
     action("DescribeInstances", describe_instances),
+    action("DescribeInstanceStatus", instance_status::describe),
     action("DescribeRegions", describe_regions),
     action("DescribeAvailabilityZones", describe_availability_zones),
     action("StartInstances", |call, xml| {
@@ -37,30 +37,8 @@ const fn action(name: &'static str, handler: super::call::Handler) -> Action {
 }
 
 fn describe_instances(call: &Call<'_>, xml: &mut Xml) -> Result<(), Refusal> {
-    dry_run(call)?;
-    let ids = call.parameters.list("InstanceId", "");
-    let size = call.page_size("MaxResults", 5, 1000)?;
-    if size.is_some() && !ids.is_empty() {
-        return Err(Refusal::new(
-            400,
-            "InvalidParameterCombination",
-            "The parameter instancesSet cannot be used with the parameter maxResults",
-        ));
-    }
-    let cursor = call.cursor("NextToken")?;
-    let filters = filters(call.parameters);
-    let (found, writer) = {
-        let region = call.fleet.lock();
-        exist(&region, &ids)?;
-        let found: Vec<(u64, Arc<Entry>)> = region
-            .entries
-            .iter()
-            .filter(|(_, entry)| is_asked_for(entry, &ids, &filters))
-            .map(|(&serial, entry)| (serial, Arc::clone(entry)))
-            .collect();
-        (found, instance_xml::Writer::new(&region))
-    };
-    let page = paging::page(found.into_iter(), cursor, size, call.twist);
+    let page = page_of_instances(call, |_| true)?;
+    let writer = instance_xml::Writer::new(&call.fleet.lock());
     let reservations = page
         .items
         .chunk_by(|one, other| reservation(one).is_some() && reservation(one) == reservation(other));
@@ -76,6 +54,32 @@ fn describe_instances(call: &Call<'_>, xml: &mut Xml) -> Result<(), Refusal> {
     });
     write_next(xml, "nextToken", page.next);
     Ok(())
+}
+
+/// The page of instances a request asks for, out of those `is_wanted`.
+pub(super) fn page_of_instances(
+    call: &Call<'_>,
+    is_wanted: impl Fn(&Entry) -> bool,
+) -> Result<Page<Arc<Entry>>, Refusal> {
+    dry_run(call)?;
+    let ids = call.parameters.list("InstanceId", "");
+    let size = call.page_size("MaxResults", 5, 1000)?;
+    if size.is_some() && !ids.is_empty() {
+        return Err(Refusal::new(
+            400,
+            "InvalidParameterCombination",
+            "The parameter instancesSet cannot be used with the parameter maxResults",
+        ));
+    }
+    let cursor = call.cursor("NextToken")?;
+    let filters = filters(call.parameters);
+    let region = call.fleet.lock();
+    exist(&region, &ids)?;
+    let entries = region.entries.iter();
+    let found = entries
+        .filter(|(_, entry)| is_wanted(entry) && is_asked_for(entry, &ids, &filters))
+        .map(|(&serial, entry)| (serial, Arc::clone(entry)));
+    Ok(paging::page(found, cursor, size, call.twist))
 }
 
 fn describe_regions(call: &Call<'_>, xml: &mut Xml) -> Result<(), Refusal> {
@@ -99,10 +103,11 @@ fn describe_availability_zones(call: &Call<'_>, xml: &mut Xml) -> Result<(), Ref
         xml.text("zoneName", &format!("{region}{zone}"));
         xml.text("zoneState", "available");
         xml.text("regionName", &region);
+        let number = if zone == "a" { 1 } else { 2 };
+        // On OUTSCALE too: Prometheus' discovery ends its process where a zone has no id.
+        xml.text("zoneId", &format!("{}-az{number}", region.replace('-', "")));
         if !call.is_outscale() {
-            let number = if zone == "a" { 1 } else { 2 };
             xml.text("optInStatus", "opt-in-not-required");
-            xml.text("zoneId", &format!("{}-az{number}", region.replace('-', "")));
             xml.text("groupName", &region);
             xml.text("networkBorderGroup", &region);
             xml.text("zoneType", "availability-zone");

@@ -40,12 +40,42 @@ pub struct Instance {
     pub is_spot: bool,
     /// Keys and values, in the order they are listed.
     pub tags: Vec<(String, String)>,
+    /// The checks it fails, each with the moment it began to; told on AWS only.
+    pub impaired: Vec<(Check, Timestamp)>,
+    /// What is scheduled for it.
+    pub events: Vec<Event>,
     /// Its place in listings, and what its other ids are derived from.
     pub(super) serial: u64,
     /// The reservation it was launched in.
     pub(super) reservation: u64,
     /// The states it will enter, each with the tick it will do so at; an empty state is its end.
     pub(super) plan: VecDeque<(u64, &'static str)>,
+}
+
+/// A check of an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Check {
+    /// Of what it runs on.
+    System,
+    /// Of its own software and network.
+    Instance,
+    /// Of the volumes attached to it.
+    AttachedEbs,
+}
+
+/// Something the cloud means to do to an instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// `instance-event-` and hexadecimal digits.
+    pub id: String,
+    /// `system-reboot`, `instance-retirement`, …
+    pub code: String,
+    /// Free text, with `[Completed]` before it once it is past.
+    pub description: String,
+    /// When it begins, at the earliest.
+    pub not_before: Timestamp,
+    /// When it ends, at the latest.
+    pub not_after: Option<Timestamp>,
 }
 
 /// A load balancer, as the cloud knows it.
@@ -135,6 +165,21 @@ impl Fleet {
     /// Changes anything about an instance but its id.
     pub fn change(&self, id: &str, change: impl FnOnce(&mut Instance)) -> bool {
         self.lock().instance_mut(id).map(change).is_some()
+    }
+
+    /// Makes a check of an instance fail from now on.
+    pub fn impair(&self, id: &str, check: Check) -> bool {
+        self.change(id, |instance| instance.impaired.push((check, Timestamp::now())))
+    }
+
+    /// Makes all checks of an instance pass again.
+    pub fn heal(&self, id: &str) -> bool {
+        self.change(id, |instance| instance.impaired.clear())
+    }
+
+    /// Schedules something for an instance.
+    pub fn schedule(&self, id: &str, event: Event) -> bool {
+        self.change(id, |instance| instance.events.push(event))
     }
 
     /// Sets a tag, in its old place if there is one.

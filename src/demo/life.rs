@@ -1,8 +1,8 @@
 //! How a fleet lives: what one tick changes, decided by seed and tick number alone.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-use super::fleet::Health;
+use super::fleet::{Check, Event, Health};
 use super::region::{Region, mix};
 use crate::provider::Provider;
 
@@ -42,7 +42,54 @@ impl Region {
             self.plan(&id, "pending", now, &[(1, "running")]);
             self.replace_lost_backends(&id);
         }
+        if self.ticks % 9 == 2 {
+            self.let_checks_fail(now, &mut rng);
+        }
+        if self.ticks % 40 == 3
+            && let Some(id) = self.some_running(&mut rng)
+        {
+            self.schedule_maintenance(&id, now, &mut rng);
+        }
         self.let_backends_fail(&mut rng);
+    }
+
+    /// The checks that failed pass again, and one of another instance fails.
+    fn let_checks_fail(&mut self, now: Timestamp, rng: &mut fastrand::Rng) {
+        let impaired: Vec<String> = self
+            .instances()
+            .filter(|instance| !instance.impaired.is_empty())
+            .map(|instance| instance.id.clone())
+            .collect();
+        for id in impaired {
+            if let Some(instance) = self.instance_mut(&id) {
+                instance.impaired.clear();
+            }
+        }
+        let check = if rng.bool() {
+            Check::System
+        } else {
+            Check::Instance
+        };
+        if let Some(id) = self.some_running(rng)
+            && let Some(instance) = self.instance_mut(&id)
+        {
+            instance.impaired.push((check, now));
+        }
+    }
+
+    fn schedule_maintenance(&mut self, id: &str, now: Timestamp, rng: &mut fastrand::Rng) {
+        // As OUTSCALE announces its maintenance: two weeks ahead.
+        let not_before = now + SignedDuration::from_hours(14 * 24);
+        let event = Event {
+            id: format!("instance-event-{:017x}", rng.u64(..)),
+            code: "system-reboot".to_owned(),
+            description: "scheduled reboot".to_owned(),
+            not_before,
+            not_after: Some(not_before + SignedDuration::from_hours(3)),
+        };
+        if let Some(instance) = self.instance_mut(id) {
+            instance.events.push(event);
+        }
     }
 
     /// Enters `state` and plans what follows, in ticks from now.

@@ -13,6 +13,7 @@ mod fleet;
 mod iam;
 mod iam_policies;
 mod identity;
+mod instance_status;
 mod instance_xml;
 mod life;
 mod lockout;
@@ -37,7 +38,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use faults::Fault;
-pub use fleet::{Fleet, Health, Instance, LoadBalancer};
+pub use fleet::{Check, Event, Fleet, Health, Instance, LoadBalancer};
 use identity::Principal;
 use server::Shared;
 

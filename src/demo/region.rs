@@ -223,6 +223,8 @@ impl Region {
             subnet_id: in_vpc.then(|| self.ids.of("subnet", rng.u64(0..2))),
             is_spot: !outscale && rng.u8(0..6) == 0,
             tags: tags(serial, &mut rng),
+            impaired: Vec::new(),
+            events: Vec::new(),
             serial,
             // One launch in four makes two instances at once.
             reservation: if serial % 4 == 3 { serial - 1 } else { serial },
