@@ -31,5 +31,9 @@ pub mod exposition;
 pub mod server;
 /// Settings, valid once loaded.
 pub mod config;
+/// Everything put together from settings.
+pub mod agent;
 /// A small cloud on loopback: for tests, and for `vigie demo`.
 pub mod demo;
+/// The commands.
+pub mod cli;

@@ -155,14 +155,14 @@ impl Poll {
     }
 
     /// Polls until the future is dropped; what it publishes is compressed already.
-    pub async fn run(self, status: watch::Sender<Status>) {
+    pub async fn run(&self, status: &watch::Sender<Status>) {
         let mut ticks = tokio::time::interval(self.interval);
         // A poll that took longer than the interval is not made up for.
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut past = Past::default();
         loop {
             ticks.tick().await;
-            let outcome = self.poll(&status, true).await;
+            let outcome = self.poll(status, true).await;
             self.tell(&outcome, &mut past);
         }
     }
@@ -189,6 +189,7 @@ impl Poll {
             .set(i64::from(outcome.is_ok()));
         match &outcome {
             Ok(reading) => {
+                self.metrics.success.with_label_values(&labels).set(1);
                 let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
                 self.metrics
                     .last_success
@@ -209,21 +210,34 @@ impl Poll {
                     failure: None,
                 });
             }
-            Err(error) => {
-                let [account, region, kind] = labels;
-                let reason = error.reason().name();
-                self.metrics
-                    .failures
-                    .with_label_values(&[account, region, kind, reason])
-                    .inc();
-                let failure = Some(chain(error).into());
-                status.send_modify(|status| {
-                    status.tried = true;
-                    status.failure = failure;
-                });
-            }
+            Err(error) => self.failed(status, error.reason(), chain(error).into()),
         }
         outcome
+    }
+
+    /// Counts a poll that ended by a fault of ours.
+    pub fn broke_down(&self, status: &watch::Sender<Status>) {
+        self.failed(
+            status,
+            Reason::Other,
+            "polling broke down, which is a fault of vigie: see its log".into(),
+        );
+    }
+
+    fn failed(&self, status: &watch::Sender<Status>, reason: Reason, failure: Arc<str>) {
+        let [account, region, kind] = self.labels();
+        self.metrics
+            .success
+            .with_label_values(&[account, region, kind])
+            .set(0);
+        self.metrics
+            .failures
+            .with_label_values(&[account, region, kind, reason.name()])
+            .inc();
+        status.send_modify(|status| {
+            status.tried = true;
+            status.failure = Some(failure);
+        });
     }
 
     async fn observe(&self, at: Timestamp, begun: Instant) -> Result<Arc<Reading>, Error> {

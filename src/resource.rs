@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 
 use futures_util::future::BoxFuture;
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::api::{Action, Client, Error};
 use crate::metric::{self, Family};
@@ -67,8 +68,20 @@ pub enum Tags {
     All,
 }
 
+/// As settings write them.
+impl Serialize for Tags {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::None => serializer.collect_seq([""; 0]),
+            Self::All => serializer.collect_seq(["*"]),
+            Self::Listed(keys) => serializer.collect_seq(keys),
+        }
+    }
+}
+
 /// Which states have a series.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum StateSeries {
     /// Each possible state, 1 for the current one and 0 for the others.
     #[default]

@@ -20,6 +20,7 @@ pub use layers::{Variables, process_variables};
 pub use values::{Address, NoAddress};
 
 use crate::provider::Provider;
+use crate::resource::{StateSeries, Tags};
 use written::{WrittenAccount, WrittenSettings};
 
 /// Every kind by name, with the providers that have it.
@@ -93,7 +94,6 @@ pub struct Account {
     /// The kinds to poll, in the registry's order.
     pub kinds: Vec<&'static str>,
     /// The instance tags to expose.
-    #[serde(skip_serializing_if = "Tags::is_none")]
     pub tags: Tags,
     /// Which series a state has.
     pub state_series: StateSeries,
@@ -105,49 +105,9 @@ pub struct Account {
     /// What services are called in signatures, if not what the provider says.
     #[serde(skip_serializing_if = "Overrides::is_empty")]
     pub signing_names: Overrides<String>,
-    /// Certificates to trust, besides the platform's.
+    /// The certificates to trust in place of the platform's.
     #[serde(serialize_with = "serialize_path", skip_serializing_if = "Option::is_none")]
     pub ca_bundle: Option<PathBuf>,
-}
-
-/// The instance tags to expose.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Tags {
-    /// None.
-    #[default]
-    None,
-    /// Whatever tags there are.
-    All,
-    /// Those of these names.
-    Listed(Vec<String>),
-}
-
-impl Tags {
-    /// Whether no tag is exposed.
-    pub fn is_none(&self) -> bool {
-        matches!(self, Self::None)
-    }
-}
-
-impl Serialize for Tags {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::None => serializer.collect_seq([""; 0]),
-            Self::All => serializer.collect_seq(["*"]),
-            Self::Listed(names) => serializer.collect_seq(names),
-        }
-    }
-}
-
-/// Which series a state has.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum StateSeries {
-    /// One for each possible state, 0 or 1.
-    #[default]
-    All,
-    /// Only the one that is 1.
-    Current,
 }
 
 /// Something for each service that departs from what the provider says.

@@ -6,11 +6,12 @@ use reqwest::Url;
 use serde::Deserialize;
 
 use super::{
-    Account, Address, LogFormat, Overrides, Registry, Settings, StateSeries, Tags,
+    Account, Address, LogFormat, Overrides, Registry, Settings,
     error::{Fault, Problem, listed},
     values::{self, FilePath, KindName, Name, ProfileName, Rate, Region, SigningName, TagName, Written},
 };
 use crate::provider::Provider;
+use crate::resource::{StateSeries, Tags};
 
 /// The whole file.
 #[derive(Debug, Default, Deserialize)]

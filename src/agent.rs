@@ -1,0 +1,203 @@
+//! The agent put together from its settings: accounts, clients, polls and the page over them.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use futures_util::future;
+use prometheus::Registry;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tracing::{error, warn};
+
+use crate::api::{self, Account, Client, Endpoint, Override, Service, Transport};
+use crate::config::{self, Settings};
+use crate::credentials::{self, Source, Variables};
+use crate::exposition::{self, Page};
+use crate::metric::Family;
+use crate::poller::{self, Poll, Status};
+use crate::resource::Show;
+use crate::resources;
+
+/// Everything that runs, before it runs.
+pub struct Agent {
+    /// The page over all polls.
+    pub page: Arc<Page>,
+    accounts: Vec<Arc<Account>>,
+    polls: Vec<(Arc<Poll>, watch::Sender<Status>)>,
+}
+
+/// A poll of [`Agent::once`] that failed.
+pub struct Failed {
+    /// The `account` label.
+    pub account: String,
+    /// The `region` label.
+    pub region: String,
+    /// The `kind` label.
+    pub kind: &'static str,
+    /// Why.
+    pub error: api::Error,
+}
+
+/// Every family of the agent's own rooms.
+pub fn own_families() -> Vec<&'static Family> {
+    [&api::FAMILIES[..], &poller::FAMILIES, &exposition::FAMILIES].concat()
+}
+
+impl Agent {
+    /// Builds clients and polls; nothing is sent yet. Reads the CA bundles, not the keys.
+    pub fn new(settings: &Settings, variables: &Variables) -> anyhow::Result<Self> {
+        let registry = Registry::new();
+        let api_metrics = Arc::new(api::Metrics::register(&registry)?);
+        let poll_metrics = Arc::new(poller::Metrics::register(&registry)?);
+        let mut transports: HashMap<Option<PathBuf>, Transport> = HashMap::new();
+        let (mut accounts, mut polls, mut watched) = (Vec::new(), Vec::new(), Vec::new());
+        for account_settings in &settings.accounts {
+            let bundle = &account_settings.ca_bundle;
+            let transport = match transports.get(bundle) {
+                Some(transport) => transport.clone(),
+                None => transports
+                    .entry(bundle.clone())
+                    .or_insert(Transport::new(bundle.as_deref())?)
+                    .clone(),
+            };
+            let source = Source::new(
+                account_settings.provider,
+                account_settings.credentials_file.clone(),
+                account_settings.profile.clone(),
+                Arc::clone(variables),
+            );
+            let account = Arc::new(Account::new(
+                account_settings.name.clone(),
+                account_settings.provider,
+                transport,
+                source,
+                Arc::clone(&api_metrics),
+            ));
+            for region in &account_settings.regions {
+                let client = client(&account, account_settings, region)?;
+                for kind in account_settings
+                    .kinds
+                    .iter()
+                    .filter_map(|name| resources::kind(name))
+                {
+                    let poll = Poll {
+                        client: client.clone(),
+                        kind,
+                        interval: settings.interval_of(kind.name),
+                        time_limit: settings.stale_after,
+                        show: Show {
+                            tags: account_settings.tags.clone(),
+                            states: account_settings.state_series,
+                        },
+                        metrics: Arc::clone(&poll_metrics),
+                    };
+                    let (sender, seen) = poll.prepare();
+                    polls.push((Arc::new(poll), sender));
+                    watched.push(seen);
+                }
+            }
+            accounts.push(account);
+        }
+        let page = Arc::new(Page::new(registry, watched, settings.stale_after)?);
+        Ok(Self {
+            page,
+            accounts,
+            polls,
+        })
+    }
+
+    /// Reads every account's key once. Accounts without one are told of and go on looking for it; an error
+    /// when there is none at all.
+    pub fn read_keys(&self) -> Result<(), credentials::Error> {
+        let mut missing = Vec::new();
+        for account in &self.accounts {
+            if let Err(reason) = account.key() {
+                missing.push((account, reason));
+            }
+        }
+        if missing.len() == self.accounts.len()
+            && let Some((_, reason)) = missing.pop()
+        {
+            return Err(reason);
+        }
+        for (account, reason) in missing {
+            warn!(
+                account = account.name,
+                "no usable key, looking again at each poll: {reason}"
+            );
+        }
+        Ok(())
+    }
+
+    /// Starts every poll; they end when the set is dropped.
+    pub fn start(self) -> JoinSet<()> {
+        let mut tasks = JoinSet::new();
+        for (poll, status) in self.polls {
+            tasks.spawn(keep_polling(poll, status));
+        }
+        tasks
+    }
+
+    /// Polls everything once, all at the same time, and gives the polls that failed.
+    pub async fn once(&self) -> Vec<Failed> {
+        let outcomes = self.polls.iter().map(async |(poll, status)| {
+            let error = poll.once(status).await.err()?;
+            let (account, region) = (
+                poll.client.account().name.clone(),
+                poll.client.region().to_owned(),
+            );
+            Some(Failed {
+                account,
+                region,
+                kind: poll.kind.name,
+                error,
+            })
+        });
+        future::join_all(outcomes).await.into_iter().flatten().collect()
+    }
+}
+
+/// A fault of ours in one kind does not take the others down, and does not end it for good.
+async fn keep_polling(poll: Arc<Poll>, status: watch::Sender<Status>) {
+    let status = Arc::new(status);
+    loop {
+        let (running, told) = (Arc::clone(&poll), Arc::clone(&status));
+        let mut task = JoinSet::new();
+        task.spawn(async move { running.run(&told).await });
+        if let Some(Err(fault)) = task.join_next().await {
+            let (account, region) = (&poll.client.account().name, poll.client.region());
+            error!(
+                account,
+                region,
+                kind = poll.kind.name,
+                "polling broke down and begins again: {fault}"
+            );
+            poll.broke_down(&status);
+        }
+        tokio::time::sleep(poll.interval).await;
+    }
+}
+
+fn client(account: &Arc<Account>, settings: &config::Account, region: &str) -> anyhow::Result<Client> {
+    let endpoint = |service| {
+        let (url, signing_name) = match service {
+            Service::Ec2 => (&settings.endpoints.ec2, &settings.signing_names.ec2),
+            Service::Elb => (&settings.endpoints.elb, &settings.signing_names.elb),
+        };
+        let replaced = Override {
+            url: url.clone(),
+            signing_name: signing_name.clone(),
+        };
+        Endpoint::resolve(settings.provider, service, region, &replaced)
+            .with_context(|| format!("account `{}`", settings.name))
+    };
+    let endpoints = [endpoint(Service::Ec2)?, endpoint(Service::Elb)?];
+    Ok(Client::new(
+        Arc::clone(account),
+        region.to_owned(),
+        endpoints,
+        settings.requests_per_second,
+    ))
+}

@@ -1,0 +1,56 @@
+//! `vigie check`: are the settings valid, what is in force, what will it cost?
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+use super::Failure;
+use crate::agent::Agent;
+use crate::config::Settings;
+use crate::credentials;
+use crate::resources;
+
+pub(super) fn check(settings: &Settings) -> Result<(), Failure> {
+    let agent = Agent::new(settings, &credentials::process_variables()).map_err(Failure::usage)?;
+    agent.read_keys().map_err(Failure::usage)?;
+    let mut output = std::io::stdout().lock();
+    output.write_all(settings.to_toml().as_bytes())?;
+    output.write_all(forecast(settings).as_bytes())?;
+    output.flush()?;
+    Ok(())
+}
+
+/// The calls that the settings lead to, as comments behind the settings.
+fn forecast(settings: &Settings) -> String {
+    let mut text = "\n# Forecast of API calls, without retries:\n".to_owned();
+    for account in &settings.accounts {
+        for region in &account.regions {
+            for kind in account.kinds.iter().filter_map(|name| resources::kind(name)) {
+                let polls_per_hour = 3600.0 / settings.interval_of(kind.name).as_secs_f64();
+                let page = kind.actions.first().and_then(|action| action.paging.as_ref());
+                let page = page.map_or(String::new(), |paging| {
+                    format!(" for each {} objects begun", paging.size)
+                });
+                let each = if kind.calls_for_each_object {
+                    format!(", and {polls_per_hour:.0} for each object with backends")
+                } else {
+                    String::new()
+                };
+                writeln!(
+                    text,
+                    "#   {} {region} {}: {polls_per_hour:.0} an hour{page}{each}",
+                    account.name, kind.name
+                )
+                .expect("writing to a String cannot fail");
+            }
+            writeln!(
+                text,
+                "#   {} {region}: never more than {:.0} an hour ({} a second)",
+                account.name,
+                account.requests_per_second * 3600.0,
+                account.requests_per_second
+            )
+            .expect("writing to a String cannot fail");
+        }
+    }
+    text
+}

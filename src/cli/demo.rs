@@ -1,0 +1,206 @@
+//! `vigie demo`: a simulated cloud, a Describe-only key of its own making, and the agent on top.
+
+use std::collections::HashMap;
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Args;
+use secrecy::ExposeSecret as _;
+use tokio::net::TcpListener;
+
+use super::{AccountArguments, Failure, run};
+use crate::agent::Agent;
+use crate::config::Address;
+use crate::demo::{Cloud, Key, Options};
+use crate::provider::Provider;
+use crate::resources::KINDS;
+
+/// What `vigie demo` takes.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Serve the cloud alone, for other clients.
+    #[arg(long)]
+    cloud_only: bool,
+    /// The cloud to imitate.
+    #[arg(long, default_value_t = Provider::Outscale)]
+    provider: Provider,
+    /// Where the cloud listens; loopback only.
+    #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDRESS:PORT")]
+    cloud_listen: SocketAddr,
+    /// Where the agent serves the page [default: 127.0.0.1:9980, or a free port if that is taken].
+    #[arg(
+        long,
+        env = "VIGIE_LISTEN",
+        value_name = "HOST:PORT",
+        conflicts_with = "cloud_only"
+    )]
+    listen: Option<Address>,
+    /// How many instances each region has.
+    #[arg(long, default_value_t = 24)]
+    instances: usize,
+    /// How many load balancers each region has.
+    #[arg(long, default_value_t = 5)]
+    load_balancers: usize,
+    /// Decides all that looks like chance.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Let nothing change by itself.
+    #[arg(long)]
+    still: bool,
+}
+
+pub(super) async fn demo(arguments: Arguments) -> Result<(), Failure> {
+    if !arguments.cloud_listen.ip().is_loopback() {
+        return Err(Failure::usage(anyhow::anyhow!(
+            "the demo cloud listens on loopback only: `--cloud-listen` is {}, write 127.0.0.1:{}",
+            arguments.cloud_listen,
+            arguments.cloud_listen.port()
+        )));
+    }
+    let region = match arguments.provider {
+        Provider::Outscale => "eu-west-2",
+        Provider::Aws => "eu-west-1",
+    };
+    let listener = TcpListener::bind(arguments.cloud_listen)
+        .await
+        .with_context(|| {
+            format!(
+                "cannot listen on {}: choose another with `--cloud-listen`",
+                arguments.cloud_listen
+            )
+        })
+        .map_err(Failure::usage)?;
+    let options = Options {
+        provider: arguments.provider,
+        seed: arguments.seed,
+        instances: arguments.instances,
+        load_balancers: arguments.load_balancers,
+        alive: !arguments.still,
+        tick: Duration::from_secs(1),
+        regions: vec![region.to_owned()],
+        lock_out: arguments.provider.lock_out_after().is_some(),
+        ..Options::default()
+    };
+    let cloud = Cloud::start(options, listener)
+        .await
+        .context("starting the demo cloud")?;
+    say(&format!(
+        "a simulated {} cloud answers on {} (region {region}, {} instances, {} load balancers)",
+        arguments.provider,
+        cloud.url(),
+        arguments.instances,
+        arguments.load_balancers
+    ))?;
+    let actions: Vec<String> = KINDS
+        .iter()
+        .flat_map(|kind| kind.actions)
+        .map(|action| action.policy_name())
+        .collect();
+    let action_names: Vec<&str> = actions.iter().map(String::as_str).collect();
+    let key = cloud.create_describe_only_user("vigie", &action_names);
+    say(&format!(
+        "it has a user `vigie` who may do this and nothing else: {}",
+        actions.join(", ")
+    ))?;
+
+    if arguments.cloud_only {
+        return cloud_only(&cloud, arguments.provider, &key).await;
+    }
+    let agent = watching(&cloud, arguments.provider, region, &key)?;
+    let listener = match &arguments.listen {
+        Some(address) => run::bind(address.as_str()).await.map_err(Failure::usage)?,
+        None => match run::bind("127.0.0.1:9980").await {
+            Ok(listener) => listener,
+            Err(_) => run::bind("127.0.0.1:0").await.map_err(Failure::usage)?,
+        },
+    };
+    let address = listener
+        .local_addr()
+        .context("asking for the address listened on")?;
+    say(&format!(
+        "vigie polls it with that key every {} s; open",
+        POLL_EVERY.as_secs()
+    ))?;
+    say(&format!(
+        "    http://{address}/metrics    what Prometheus scrapes"
+    ))?;
+    say(&format!(
+        "    http://{address}/           what is polled, for people"
+    ))?;
+    say("for example, what has changed or is out of service:")?;
+    say(&format!(
+        "    curl -s http://{address}/metrics | grep -E 'backend_healthy.* 0$'"
+    ))?;
+    say("Ctrl-C ends it")?;
+    run::serve(agent, listener).await
+}
+
+/// The agent as `vigie run` would have it, with the demo's key in its environment.
+fn watching(cloud: &Cloud, provider: Provider, region: &str, key: &Key) -> Result<Agent, Failure> {
+    let account = AccountArguments {
+        config: None,
+        provider: Some(provider),
+        regions: vec![region.to_owned()],
+        credentials_file: None,
+        endpoint_url: Some(cloud.url()),
+    };
+    let mut settings = account.settings()?;
+    settings.interval = POLL_EVERY;
+    for account in &mut settings.accounts {
+        "demo".clone_into(&mut account.name);
+        account.requests_per_second = BUDGET;
+    }
+    let [id, secret] = variable_names(provider);
+    let variables: HashMap<&str, String> = HashMap::from([
+        (id, key.access_key_id.clone()),
+        (secret, key.secret_access_key.expose_secret().to_owned()),
+    ]);
+    let agent = Agent::new(
+        &settings,
+        &(Arc::new(move |name: &str| variables.get(name).cloned()) as _),
+    );
+    agent.map_err(Failure::from)
+}
+
+/// Tells other clients how to come in, and lets them until Ctrl-C.
+async fn cloud_only(cloud: &Cloud, provider: Provider, key: &Key) -> Result<(), Failure> {
+    let [id, secret] = variable_names(provider);
+    for (who, key) in [
+        ("who may only describe", key),
+        ("who may do everything", &cloud.admin_key()),
+    ] {
+        say(&format!("the key of the user {who}, good nowhere else:"))?;
+        say(&format!(
+            "    export {id}={} {secret}={}",
+            key.access_key_id,
+            key.secret_access_key.expose_secret()
+        ))?;
+    }
+    say(&format!(
+        "for example: vigie once --provider {provider} --region REGION --endpoint-url {} --format table",
+        cloud.url()
+    ))?;
+    say("Ctrl-C ends it")?;
+    tokio::signal::ctrl_c().await.context("listening for SIGINT")?;
+    Ok(())
+}
+
+fn variable_names(provider: Provider) -> [&'static str; 2] {
+    match provider {
+        Provider::Outscale => ["OSC_ACCESS_KEY", "OSC_SECRET_KEY"],
+        Provider::Aws => ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"],
+    }
+}
+
+fn say(line: &str) -> Result<(), Failure> {
+    Ok(writeln!(std::io::stderr(), "{line}")?)
+}
+
+/// Often enough to see the fleet live.
+const POLL_EVERY: Duration = Duration::from_secs(2);
+
+/// Nobody else asks the demo cloud.
+const BUDGET: f64 = 50.0;

@@ -1,0 +1,234 @@
+//! The commands: each parses, calls the rooms below and speaks to the person.
+//!
+//! Text for people goes to stderr, data to stdout.
+
+mod check;
+mod demo;
+mod metrics;
+mod once;
+mod run;
+mod table;
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{self, Address, LogFormat, OneAccount, Settings};
+use crate::provider::Provider;
+use crate::resources::KINDS;
+
+/// The state of instances and load balancers of EC2-compatible clouds, for Prometheus.
+///
+/// With a key that may only describe, vigie polls OUTSCALE (FCU, LBU) and AWS (EC2, ELB).
+#[derive(Debug, Parser)]
+#[command(version, after_help = "Try it without an account:\n  vigie demo")]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Poll and serve until told to stop.
+    #[command(after_help = "Example:\n  vigie run --config /etc/vigie/vigie.toml")]
+    Run {
+        #[command(flatten)]
+        account: AccountArguments,
+        /// Where to serve the page [default: 127.0.0.1:9980].
+        #[arg(long, env = "VIGIE_LISTEN", value_name = "HOST:PORT")]
+        listen: Option<Address>,
+    },
+    /// Poll every kind once and print what was found.
+    #[command(after_help = "Example:\n  vigie once --provider outscale --region eu-west-2 --format table")]
+    Once {
+        #[command(flatten)]
+        account: AccountArguments,
+        /// How to print it.
+        #[arg(long, value_enum, default_value_t = once::Format::Prometheus)]
+        format: once::Format,
+    },
+    /// Validate the settings, print them as they are in force, forecast the calls.
+    #[command(after_help = "Example:\n  vigie check --config /etc/vigie/vigie.toml")]
+    Check {
+        #[command(flatten)]
+        account: AccountArguments,
+    },
+    /// List every metric: name, type, labels, help.
+    #[command(after_help = "Example:\n  vigie metrics --markdown > METRICS.md")]
+    Metrics {
+        /// As a table for documentation.
+        #[arg(long)]
+        markdown: bool,
+    },
+    /// Start a simulated cloud and watch it: no account needed.
+    #[command(
+        after_help = "Example:\n  vigie demo\n  vigie demo --cloud-only --provider aws --cloud-listen 127.0.0.1:5000"
+    )]
+    Demo(demo::Arguments),
+}
+
+/// Which account is meant: a settings file, or one account by flags.
+#[derive(Debug, Args)]
+struct AccountArguments {
+    /// The settings file: TOML, YAML or JSON.
+    #[arg(long, env = "VIGIE_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The cloud, `outscale` or `aws`, when there is no settings file.
+    #[arg(long, env = "VIGIE_PROVIDER", value_name = "PROVIDER")]
+    provider: Option<Provider>,
+    /// The region to poll; more than one by repeating it.
+    #[arg(
+        long = "region",
+        env = "VIGIE_REGIONS",
+        value_delimiter = ',',
+        value_name = "REGION"
+    )]
+    regions: Vec<String>,
+    /// Where the key is, if not in the provider's usual places.
+    #[arg(long, env = "VIGIE_CREDENTIALS_FILE", value_name = "FILE")]
+    credentials_file: Option<PathBuf>,
+    /// One URL for all services, in place of the provider's own.
+    #[arg(long, env = "VIGIE_ENDPOINT_URL", value_name = "URL")]
+    endpoint_url: Option<String>,
+}
+
+/// How a command ends when it does not end well.
+#[derive(Debug)]
+pub struct Failure {
+    /// What the process exits with.
+    pub exit_code: u8,
+    /// What to tell the person, unless it was told.
+    pub error: Option<anyhow::Error>,
+}
+
+impl Failure {
+    /// Bad settings or arguments: `EX_USAGE` of sysexits.
+    pub const USAGE: u8 = 64;
+
+    fn usage(error: impl Into<anyhow::Error>) -> Self {
+        Self {
+            exit_code: Self::USAGE,
+            error: Some(error.into()),
+        }
+    }
+}
+
+/// What is not the settings' fault.
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self {
+            exit_code: 1,
+            error: Some(error),
+        }
+    }
+}
+
+/// Output that nobody reads any more, as behind `| head`, is no failure.
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        if error.kind() == std::io::ErrorKind::BrokenPipe {
+            return Self {
+                exit_code: 0,
+                error: None,
+            };
+        }
+        anyhow::Error::from(error).context("writing the output").into()
+    }
+}
+
+impl Cli {
+    /// Does what was asked for.
+    pub fn run(self) -> Result<(), Failure> {
+        match self.command {
+            Command::Run { account, listen } => {
+                let mut settings = account.settings()?;
+                settings.listen = listen.unwrap_or(settings.listen);
+                start_log(settings.log_format, "info");
+                runtime()?.block_on(run::run(&settings))
+            }
+            Command::Once { account, format } => {
+                let settings = account.settings()?;
+                start_log(settings.log_format, "warn");
+                runtime()?.block_on(once::once(&settings, format))
+            }
+            Command::Check { account } => {
+                let settings = account.settings()?;
+                start_log(settings.log_format, "warn");
+                check::check(&settings)
+            }
+            Command::Metrics { markdown } => metrics::metrics(markdown),
+            Command::Demo(arguments) => {
+                start_log(LogFormat::Text, "info");
+                runtime()?.block_on(demo::demo(arguments))
+            }
+        }
+    }
+}
+
+impl AccountArguments {
+    fn settings(&self) -> Result<Settings, Failure> {
+        let registry: Vec<(&'static str, &'static [Provider])> = KINDS
+            .into_iter()
+            .map(|kind| (kind.name, kind.providers))
+            .collect();
+        let variables = config::process_variables();
+        if let Some(file) = &self.config {
+            self.nothing_beside_a_file()?;
+            return config::load(Some(file), &registry, &variables).map_err(Failure::usage);
+        }
+        let Some(provider) = self.provider else {
+            return Err(Failure::usage(anyhow::anyhow!(
+                "no account to poll: write `--config FILE`, or `--provider outscale --region eu-west-2` \
+                 (`vigie demo` needs neither)"
+            )));
+        };
+        let one = OneAccount {
+            provider,
+            regions: self.regions.clone(),
+            credentials_file: self.credentials_file.clone(),
+            endpoint_url: self.endpoint_url.clone(),
+        };
+        config::load_one(&one, &registry, &variables).map_err(Failure::usage)
+    }
+
+    /// A flag that a settings file would silently win over is an error.
+    fn nothing_beside_a_file(&self) -> Result<(), Failure> {
+        let given = [
+            ("--provider", self.provider.is_some()),
+            ("--region", !self.regions.is_empty()),
+            ("--credentials-file", self.credentials_file.is_some()),
+            ("--endpoint-url", self.endpoint_url.is_some()),
+        ];
+        match given.into_iter().find(|(_, given)| *given) {
+            Some((flag, _)) => Err(Failure::usage(anyhow::anyhow!(
+                "`{flag}` (or its VIGIE_ variable) describes an account without a settings file: leave it out, \
+                 or write it into the file's [[account]]"
+            ))),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Log lines go to stderr. `VIGIE_LOG` filters them, as `debug` or `vigie::api=debug,info`.
+fn start_log(format: LogFormat, level: &str) {
+    let filter = EnvFilter::try_from_env("VIGIE_LOG")
+        .unwrap_or_else(|_| EnvFilter::new(format!("warn,vigie={level}")));
+    let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => {
+            let ansi = std::io::stderr().is_terminal() && !no_colour;
+            log.with_target(false).with_ansi(ansi).init();
+        }
+        LogFormat::Json => log.json().flatten_event(true).init(),
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(|error| anyhow::Error::from(error).context("starting the runtime").into())
+}

@@ -1,0 +1,119 @@
+//! `vigie once`: poll every kind once, print what was found, exit 1 if anything failed.
+
+use std::io::Write as _;
+
+use clap::ValueEnum;
+use serde_json::json;
+
+use super::{Failure, table};
+use crate::agent::{Agent, Failed};
+use crate::config::Settings;
+use crate::credentials;
+use crate::exposition::{self, Page};
+use crate::poller;
+
+/// How `vigie once` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// The page, in Prometheus' text format.
+    Prometheus,
+    /// One object: `polls` and `samples`.
+    Json,
+    /// Tables for people.
+    Table,
+}
+
+pub(super) async fn once(settings: &Settings, format: Format) -> Result<(), Failure> {
+    let agent = Agent::new(settings, &credentials::process_variables()).map_err(Failure::usage)?;
+    agent.read_keys().map_err(Failure::usage)?;
+    let failures = agent.once().await;
+    let mut output = std::io::BufWriter::new(std::io::stdout().lock());
+    match format {
+        Format::Prometheus => {
+            for piece in agent.page.assemble(exposition::Format::Text, false).pieces {
+                output.write_all(&piece)?;
+            }
+        }
+        Format::Json => {
+            serde_json::to_writer_pretty(&mut output, &as_json(&agent.page, &failures))
+                .map_err(std::io::Error::from)?;
+            output.write_all(b"\n")?;
+        }
+        Format::Table => output.write_all(table::render(&agent.page).as_bytes())?,
+    }
+    output.flush()?;
+    for failed in &failures {
+        let Failed {
+            account,
+            region,
+            kind,
+            error,
+        } = failed;
+        writeln!(
+            std::io::stderr(),
+            "vigie: {kind} of account {account} in {region} ({}): {}",
+            error.reason().name(),
+            poller::chain(error)
+        )?;
+    }
+    for watched in agent.page.watched() {
+        if let Some(reading) = watched.status().reading.filter(|reading| reading.skipped > 0) {
+            writeln!(
+                std::io::stderr(),
+                "vigie: {} of account {} in {}: {} could not be understood and were left out, the first: {}",
+                watched.kind.name,
+                watched.account,
+                watched.region,
+                reading.skipped,
+                reading.first_skipped.as_deref().unwrap_or_default()
+            )?;
+        }
+    }
+    if failures.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure {
+            exit_code: 1,
+            error: None,
+        })
+    }
+}
+
+fn as_json(page: &Page, failures: &[Failed]) -> serde_json::Value {
+    let mut samples = Vec::new();
+    let polls: Vec<serde_json::Value> = page
+        .watched()
+        .iter()
+        .map(|watched| {
+            let failed = failures.iter().find(|failed| {
+                (failed.kind, &failed.account, &failed.region)
+                    == (watched.kind.name, &watched.account, &watched.region)
+            });
+            let reading = page.reading(watched);
+            if let Some(reading) = &reading {
+                for text in &reading.texts {
+                    let lines = String::from_utf8_lossy(&text.plain);
+                    samples.extend(lines.lines().filter_map(table::Line::parse).map(|line| {
+                        let labels: serde_json::Map<String, serde_json::Value> = line
+                            .labels
+                            .into_iter()
+                            .map(|(name, value)| (name.to_owned(), value.into()))
+                            .collect();
+                        json!({ "name": line.name, "labels": labels, "value": line.value })
+                    }));
+                }
+            }
+            json!({
+                "account": watched.account,
+                "region": watched.region,
+                "kind": watched.kind.name,
+                "success": failed.is_none(),
+                "objects": reading.as_ref().map(|reading| reading.objects),
+                "skipped_objects": reading.as_ref().map(|reading| reading.skipped),
+                "reason": failed.map(|failed| failed.error.reason().name()),
+                "error": failed.map(|failed| poller::chain(&failed.error)),
+            })
+        })
+        .collect();
+    json!({ "polls": polls, "samples": samples })
+}

@@ -1,0 +1,53 @@
+//! `vigie run`: poll and serve until SIGTERM or SIGINT.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::info;
+
+use super::Failure;
+use crate::agent::Agent;
+use crate::config::Settings;
+use crate::credentials;
+use crate::server;
+
+pub(super) async fn run(settings: &Settings) -> Result<(), Failure> {
+    let agent = Agent::new(settings, &credentials::process_variables()).map_err(Failure::usage)?;
+    agent.read_keys().map_err(Failure::usage)?;
+    let listener = bind(settings.listen.as_str()).await.map_err(Failure::usage)?;
+    serve(agent, listener).await
+}
+
+pub(super) async fn bind(address: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| {
+        format!("cannot listen on {address}: choose another with `listen` in the settings or `--listen`")
+    })
+}
+
+/// Polls and serves until told to stop.
+pub(super) async fn serve(agent: Agent, listener: TcpListener) -> Result<(), Failure> {
+    let address = listener
+        .local_addr()
+        .context("asking for the address listened on")?;
+    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
+    let shutdown = async move {
+        let name = tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+        };
+        info!("{name}: ending the scrapes under way, then stopping");
+    };
+    info!(
+        version = env!("CARGO_PKG_VERSION"),
+        "listening on http://{address}"
+    );
+    let page = Arc::clone(&agent.page);
+    let polls = agent.start();
+    server::run(listener, page, shutdown).await.context("serving")?;
+    drop(polls);
+    info!("stopped");
+    Ok(())
+}
