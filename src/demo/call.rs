@@ -4,9 +4,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 
+use super::account::Principal;
 use super::faults::Twist;
 use super::fleet::Fleet;
-use super::identity::{Identity, Principal};
+use super::identity::Identity;
 use super::paging::Cursor;
 use super::wire::{Parameters, Refusal, Service};
 use super::xml::Xml;

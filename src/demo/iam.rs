@@ -5,9 +5,10 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 
 use super::ACCOUNT;
+use super::account::{AccessKey, Group, Named, Principal, User};
 use super::call::{Action, Call, Handler};
 use super::ec2::write_next;
-use super::identity::{AccessKey, Group, Identity, Named, Principal, User, no_such};
+use super::identity::{Identity, no_such};
 use super::paging::{self, Next};
 use super::wire::Refusal;
 use super::xml::Xml;

@@ -1,8 +1,9 @@
 //! IAM of AWS, EIM of OUTSCALE: policies, managed and inline, and who holds them.
 
+use super::account::{Policy, Rights, Version};
 use super::call::{Action, Call};
 use super::iam::{Outcome, answers, conflict, does, path, time, write_list, write_named};
-use super::identity::{Identity, Policy, Rights, Version, no_such};
+use super::identity::{Identity, no_such};
 use super::wire::Refusal;
 use super::xml::Xml;
 

@@ -251,7 +251,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::demo::Options;
+    use crate::demo::{Instance, Options};
 
     fn region(options: &Options) -> Region {
         Region::new("eu-west-2", options)
@@ -330,6 +330,17 @@ mod tests {
             assert!(unhealthy > 0, "tick {tick}");
         }
         assert!(all_failed);
+    }
+
+    #[test]
+    fn checks_fail_and_maintenance_is_announced() {
+        let mut region = region(&Options::default());
+        for _ in 0..3 {
+            region.tick(at());
+        }
+        let count = |counted: fn(&Instance) -> bool| region.instances().filter(|one| counted(one)).count();
+        assert_eq!(count(|instance| !instance.impaired.is_empty()), 1);
+        assert_eq!(count(|instance| !instance.events.is_empty()), 1);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! It speaks the Query APIs of OUTSCALE or of AWS well enough for their usual clients. Everything is decided by
 //! a seed; nothing leaves the machine.
 
+mod account;
 mod authentication;
 mod call;
 mod ec2;
@@ -37,9 +38,9 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use account::Principal;
 pub use faults::Fault;
 pub use fleet::{Check, Event, Fleet, Health, Instance, LoadBalancer};
-use identity::Principal;
 use server::Shared;
 
 use crate::provider::Provider;

@@ -206,7 +206,7 @@ impl Region {
         let types = if outscale { OUTSCALE_TYPES } else { AWS_TYPES };
         let in_vpc = !outscale || rng.u8(0..3) == 0;
         let [_, _, high, low] = u32::try_from(serial & 0xffff).unwrap_or_default().to_be_bytes();
-        let public_ip = (rng.u8(0..3) > 0).then(|| format!("203.0.{}.{low}", 113 + u16::from(high)));
+        let public_ip = (rng.u8(0..3) > 0).then(|| format!("203.0.{}.{low}", 113_u8.wrapping_add(high)));
         Instance {
             id: self.ids.of("i", serial),
             state: "running".to_owned(),

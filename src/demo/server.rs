@@ -14,11 +14,12 @@ use tokio::net::TcpListener;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::account::Principal;
 use super::authentication::{self, Arrival, Claim};
 use super::call::{self, Call};
 use super::faults::{self, Answer, Fault, Faults};
 use super::fleet::Fleet;
-use super::identity::{Identity, Principal};
+use super::identity::Identity;
 use super::lockout::Lockout;
 use super::paging::Cursor;
 use super::policy::Decision;
