@@ -3,6 +3,7 @@
 
 use jiff::Timestamp;
 
+use super::Times;
 use super::fleet::Instance;
 use super::region::{Ids, Region};
 use super::xml::Xml;
@@ -11,6 +12,7 @@ use crate::provider::Provider;
 /// Writes the instances of one region.
 pub(super) struct Writer {
     provider: Provider,
+    times: Times,
     ids: Ids,
     region: String,
 }
@@ -19,6 +21,7 @@ impl Writer {
     pub(super) fn new(region: &Region) -> Self {
         Self {
             provider: region.provider,
+            times: region.times,
             ids: region.ids,
             region: region.name.clone(),
         }
@@ -214,10 +217,9 @@ impl Writer {
         }
     }
 
-    /// OUTSCALE writes times in two shapes, one of which strict readers of RFC 3339 refuse.
     fn time(&self, at: Timestamp, serial: u64) -> String {
         let at_second = at.strftime("%Y-%m-%dT%H:%M:%S");
-        if self.provider == Provider::Outscale && serial % 2 == 1 {
+        if self.times == Times::Mixed && serial % 2 == 1 {
             format!("{at_second}.000+0000")
         } else {
             format!("{at_second}.000Z")

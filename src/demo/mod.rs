@@ -45,6 +45,15 @@ use server::Shared;
 
 use crate::provider::Provider;
 
+/// How the times of instances are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Times {
+    /// `…000Z`, as every client reads them.
+    Rfc3339,
+    /// On every other instance `…000+0000`, as OUTSCALE writes them too; the discovery of Prometheus gives up there.
+    Mixed,
+}
+
 /// What cloud it shall be.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -72,6 +81,8 @@ pub struct Options {
     pub keys_per_user: usize,
     /// How far the cloud's clock, and with it the `Date` header, is off.
     pub clock_offset: SignedDuration,
+    /// How the times of instances are written.
+    pub times: Times,
     /// Whether `MaxResults` and `PageSize` are refused, and everything is one page.
     pub refuses_paging: bool,
 }
@@ -91,6 +102,7 @@ impl Default for Options {
             lock_out: true,
             keys_per_user: 10,
             clock_offset: SignedDuration::ZERO,
+            times: Times::Rfc3339,
             refuses_paging: false,
         }
     }

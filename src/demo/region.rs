@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Options;
 use super::fleet::{Health, Instance, LoadBalancer};
+use super::{Options, Times};
 use crate::provider::Provider;
 
 /// One place in the listing of instances.
@@ -23,6 +23,7 @@ pub(super) enum Entry {
 pub(super) struct Region {
     pub(super) name: String,
     pub(super) provider: Provider,
+    pub(super) times: Times,
     pub(super) seed: u64,
     pub(super) ids: Ids,
     pub(super) alive: bool,
@@ -43,6 +44,7 @@ impl Region {
         let mut region = Self {
             name: name.to_owned(),
             provider: options.provider,
+            times: options.times,
             seed: salt,
             ids: Ids {
                 provider: options.provider,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use vigie::demo::{Check, Event, Options};
+use vigie::demo::{Check, Event, Options, Times};
 
 use crate::client::{Client, cloud, ids, still, still_aws};
 
@@ -134,6 +134,19 @@ async fn status_tells_of_failed_checks_and_of_what_is_scheduled() {
     assert!(fleet.heal(id));
     let reply = client.call("DescribeInstanceStatus", &[]).await;
     assert!(!reply.body.contains("impaired"));
+}
+
+#[tokio::test]
+async fn times_come_in_two_shapes_on_request() {
+    for (times, odd) in [(Times::Rfc3339, 0), (Times::Mixed, 12)] {
+        let cloud = cloud(Options { times, ..still() }).await;
+        let reply = Client::admin(&cloud, "fcu").call("DescribeInstances", &[]).await;
+        let launched = reply.all("launchTime");
+        assert_eq!(
+            launched.iter().filter(|time| time.ends_with("+0000")).count(),
+            odd
+        );
+    }
 }
 
 #[tokio::test]
