@@ -180,7 +180,7 @@ pub struct FamilyDescription {
 
 /// A page being put together.
 struct Pieces {
-    pieces: Vec<Bytes>,
+    done: Vec<Bytes>,
     /// Lines that are rendered for this page alone.
     pending: String,
     /// The checksum of all so far, where the page is compressed.
@@ -190,14 +190,14 @@ struct Pieces {
 impl Pieces {
     fn new(gzip: bool) -> Self {
         let mut pieces = Self {
-            pieces: Vec::new(),
+            done: Vec::new(),
             pending: String::new(),
             checksum: None,
         };
         if gzip {
             // RFC 1952: deflate, no flags, no time, no extra, unknown system.
             pieces
-                .pieces
+                .done
                 .push(Bytes::from_static(&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff]));
             pieces.checksum = Some(Crc::new());
         }
@@ -221,9 +221,9 @@ impl Pieces {
             Some(checksum) => {
                 let deflated = text.deflated();
                 checksum.combine(&deflated.checksum);
-                self.pieces.push(deflated.bytes.clone());
+                self.done.push(deflated.bytes.clone());
             }
-            None => self.pieces.push(text.plain.clone()),
+            None => self.done.push(text.plain.clone()),
         }
     }
 
@@ -234,11 +234,11 @@ impl Pieces {
             let mut end = vec![0x03, 0x00];
             end.extend_from_slice(&checksum.sum().to_le_bytes());
             end.extend_from_slice(&checksum.amount().to_le_bytes());
-            self.pieces.push(end.into());
+            self.done.push(end.into());
         }
-        let length = self.pieces.iter().map(Bytes::len).sum();
+        let length = self.done.iter().map(Bytes::len).sum();
         Assembled {
-            pieces: self.pieces,
+            pieces: self.done,
             length,
         }
     }

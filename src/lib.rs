@@ -7,33 +7,33 @@
 //! cloud ─XML→ api ─Instance→ resources ─text→ poller ─Reading→ exposition ─bytes→ server
 //! ```
 
-/// Which cloud is spoken to.
+// Which cloud is spoken to.
 pub mod provider;
-/// What a metric is: name, type, labels, help.
+// What a metric is: name, type, labels, help.
 pub mod metric;
-/// Where keys come from.
+// Where keys come from.
 pub mod credentials;
-/// AWS Signature Version 4.
+// AWS Signature Version 4.
 pub mod sigv4;
-/// The only room that opens a connection to a cloud.
+// The only room that opens a connection to a cloud.
 pub mod api;
-/// The contract between a kind and the rooms around it.
+// The contract between a kind and the rooms around it.
 pub mod resource;
-/// One file for each kind, and their list.
+// One file for each kind, and their list.
 pub mod resources;
-/// The latest whole observation of one kind.
+// The latest whole observation of one kind.
 pub mod reading;
-/// One task for each account, region and kind.
+// One task for each account, region and kind.
 pub mod poller;
-/// Readings and own metrics, as a page.
+// Readings and own metrics, as a page.
 pub mod exposition;
-/// The HTTP routes.
+// The HTTP routes.
 pub mod server;
-/// Settings, valid once loaded.
+// Settings, valid once loaded.
 pub mod config;
-/// Everything put together from settings.
+// Everything put together from settings.
 pub mod agent;
-/// A small cloud on loopback: for tests, and for `vigie demo`.
+// A small cloud on loopback: for tests, and for `vigie demo`.
 pub mod demo;
-/// The commands.
+// The commands.
 pub mod cli;

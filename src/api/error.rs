@@ -76,10 +76,10 @@ pub struct Error {
 pub enum Cause {
     /// The cloud answered with an error.
     #[error(transparent)]
-    Answer(#[from] Answer),
+    Answer(Box<Answer>),
     /// There is no key to sign with.
     #[error("no usable key: {0}")]
-    Credentials(#[from] crate::credentials::Error),
+    Credentials(Box<crate::credentials::Error>),
     /// The key was refused before and is not tried again yet, so that the account is not locked.
     #[error(
         "not sent: the key was refused {strikes} times in a row and is tried again in {} s, or when it changes",
@@ -156,6 +156,18 @@ impl Error {
     }
 }
 
+impl From<Answer> for Cause {
+    fn from(answer: Answer) -> Self {
+        Self::Answer(Box::new(answer))
+    }
+}
+
+impl From<crate::credentials::Error> for Cause {
+    fn from(error: crate::credentials::Error) -> Self {
+        Self::Credentials(Box::new(error))
+    }
+}
+
 impl Cause {
     /// The bounded cause.
     pub fn reason(&self) -> Reason {
@@ -175,7 +187,7 @@ impl Answer {
     pub fn parse(status: u16, body: &[u8], header_request_id: Option<&str>) -> Self {
         let found = Envelope::read(body);
         let code = found.code.unwrap_or_else(|| format!("HTTP {status}"));
-        let message = found.message.unwrap_or_else(|| match found.is_envelope {
+        let message = found.message.unwrap_or_else(|| match found.recognised {
             true => "no message".to_owned(),
             false if body.is_empty() => "empty answer".to_owned(),
             false => format!("not an answer of the API but {}", sketch(body)),
@@ -241,7 +253,7 @@ impl Answer {
 /// What an error envelope holds, found by local name wherever it stands.
 #[derive(Default)]
 struct Envelope {
-    is_envelope: bool,
+    recognised: bool,
     code: Option<String>,
     message: Option<String>,
     request_id: Option<String>,
@@ -259,8 +271,8 @@ impl Envelope {
         for _ in 0..256 {
             match reader.read_event() {
                 Ok(Event::Start(start)) => {
-                    element = start.local_name().into_inner().to_owned();
-                    found.is_envelope |= ENVELOPES.contains(&element.as_str());
+                    start.local_name().into_inner().clone_into(&mut element);
+                    found.recognised |= ENVELOPES.contains(&element.as_str());
                     text.clear();
                 }
                 Ok(Event::End(_)) => {
@@ -286,7 +298,7 @@ impl Envelope {
             }
         }
         // HTML has no `Code`; a page that happens to use the word is no envelope either.
-        if found.is_envelope { found } else { Self::default() }
+        if found.recognised { found } else { Self::default() }
     }
 }
 

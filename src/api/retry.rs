@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::error::{Answer, Cause, Reason};
+use super::error::{Cause, Reason};
 
 /// Requests sent for one call, the first included. botocore's standard mode sends as many.
 pub const ATTEMPTS: u32 = 3;
@@ -39,10 +39,7 @@ pub fn backoff(cause: &Cause, next: u32, jitter: f64) -> Option<Duration> {
         .saturating_mul(1 << next.saturating_sub(2).min(16))
         .min(LONGEST);
     let asked = match cause {
-        Cause::Answer(Answer {
-            retry_after: Some(asked),
-            ..
-        }) => *asked,
+        Cause::Answer(answer) => answer.retry_after.unwrap_or_default(),
         _ => Duration::ZERO,
     };
     Some(whole.mul_f64(jitter.clamp(0.0, 1.0)) + asked)
@@ -59,16 +56,18 @@ const LONGEST: Duration = Duration::from_secs(20);
 
 #[cfg(test)]
 mod tests {
+    use super::super::error::Answer;
     use super::*;
 
     fn answer(status: u16, code: &str) -> Cause {
-        Cause::Answer(Answer {
+        let answer = Answer {
             status,
             code: code.to_owned(),
             message: String::new(),
             request_id: None,
             retry_after: None,
-        })
+        };
+        answer.into()
     }
 
     #[test]

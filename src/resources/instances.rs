@@ -153,7 +153,7 @@ struct Instance<'a> {
     state: Cow<'a, str>,
     reason: Cow<'a, str>,
     reason_code: Cow<'a, str>,
-    instance_type: Cow<'a, str>,
+    machine_type: Cow<'a, str>,
     availability_zone: Cow<'a, str>,
     tenancy: Cow<'a, str>,
     image_id: Cow<'a, str>,
@@ -213,7 +213,7 @@ fn read_instance<'a>(xml: &mut Reader<'a>) -> Result<Instance<'a>, xml::Error> {
             "instanceId" => &mut instance.id,
             "imageId" => &mut instance.image_id,
             "reason" => &mut instance.reason,
-            "instanceType" => &mut instance.instance_type,
+            "instanceType" => &mut instance.machine_type,
             "launchTime" => &mut instance.launch_time,
             "subnetId" => &mut instance.subnet_id,
             "vpcId" => &mut instance.vpc_id,
@@ -284,7 +284,7 @@ fn write(instance: &Instance<'_>, id: &str, state: &str, observation: &mut Obser
         .sample(&INFO)
         .label("instance_id", id)
         .label("name", name)
-        .label("instance_type", &instance.instance_type)
+        .label("instance_type", &instance.machine_type)
         .label("availability_zone", &instance.availability_zone)
         .label("image_id", &instance.image_id)
         .label("architecture", &instance.architecture)

@@ -22,9 +22,9 @@ pub(super) fn render(page: &Page) -> String {
         let age = status.reading.as_ref().map_or_else(String::new, |reading| {
             format!("{} s", Timestamp::now().duration_since(reading.at).as_secs())
         });
-        write!(
+        writeln!(
             rows,
-            "<tr><td>{}<td>{}<td>{}<td>{}<td>{}<td>{}</tr>\n",
+            "<tr><td>{}<td>{}<td>{}<td>{}<td>{}<td>{}</tr>",
             escaped(&watched.account),
             escaped(&watched.region),
             watched.kind.name,
