@@ -109,18 +109,21 @@ async fn kind_that_the_policy_denies_leaves_the_others_untouched() {
     let (moto, seed) = guarded(4, 3).await;
     let truth: Truth = moto.script("truth.py", &[], Some(&seed.watcher)).await;
 
-    let kinds = ["instances", "instance_status", "load_balancers"];
-    let run = once(&[Account {
-        kinds: &kinds,
-        ..account("prod", moto.port, &seed.watcher)
-    }])
-    .await;
+    let accounts = [
+        account("denied", moto.port, &seed.half_sighted),
+        account("prod", moto.port, &seed.watcher),
+    ];
+    let run = once(&accounts).await;
 
     assert_eq!(run.code, Some(1), "{}", run.stderr);
-    for told in ["DescribeInstanceStatus", "AccessDenied"] {
+    for told in ["DescribeInstanceHealth", "AccessDenied", "(denied)"] {
         assert!(run.stderr.contains(told), "{told} is not told: {}", run.stderr);
     }
-    truth.assert_on(&Page::parse(&run.stdout), "prod");
+    let page = Page::parse(&run.stdout);
+    truth.assert_on(&page, "prod");
+    let poll = |kind| page.value("vigie_poll_success", &[("account", "denied"), ("kind", kind)]);
+    assert_eq!((poll("instances"), poll("load_balancers")), (Some(1.0), Some(0.0)));
+    assert_eq!(page.value("vigie_auth_locked_until_timestamp_seconds", &[]), None);
 }
 
 /// A cloud with a fleet in it, which from here on checks every signature and applies every policy.

@@ -27,7 +27,7 @@ use tracing::warn;
 
 use crate::exposition::{self, Page};
 
-/// Serves until `shutdown` is over, then lets the requests under way end, for [`DRAIN`] at most.
+/// Serves until `shutdown` is over, then lets the requests under way end, for four seconds at most.
 pub async fn run(
     listener: TcpListener,
     page: Arc<Page>,

@@ -35,7 +35,7 @@ def main():
 
 
 def identities(iam):
-    """An admin, and a watcher whose only rights come from the managed policy of its group."""
+    """An admin, a watcher whose only rights come from its group's managed policy, and one who may see less."""
     iam.create_user(UserName="admin")
     iam.put_user_policy(UserName="admin", PolicyName="everything", PolicyDocument=policy(["*"]))
 
@@ -44,7 +44,11 @@ def identities(iam):
     iam.attach_group_policy(GroupName="monitoring", PolicyArn=read_only["Policy"]["Arn"])
     iam.create_user(UserName="watcher")
     iam.add_user_to_group(GroupName="monitoring", UserName="watcher")
-    return {user: key(iam, user) for user in ["admin", "watcher"]}
+
+    iam.create_user(UserName="half_sighted")
+    less = [action for action in READ_ONLY if action != "elasticloadbalancing:DescribeInstanceHealth"]
+    iam.put_user_policy(UserName="half_sighted", PolicyName="less", PolicyDocument=policy(less))
+    return {user: key(iam, user) for user in ["admin", "watcher", "half_sighted"]}
 
 
 def policy(actions):

@@ -22,6 +22,8 @@ pub(crate) struct Moto {
 pub(crate) struct Seed {
     /// The key that may call three describing actions and nothing else, once signatures are checked.
     pub(crate) watcher: Key,
+    /// The key of one who may not ask for the health of backends.
+    pub(crate) half_sighted: Key,
     pub(crate) instances: Vec<String>,
 }
 
