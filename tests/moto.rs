@@ -122,7 +122,10 @@ async fn kind_that_the_policy_denies_leaves_the_others_untouched() {
     let page = Page::parse(&run.stdout);
     truth.assert_on(&page, "prod");
     let poll = |kind| page.value("vigie_poll_success", &[("account", "denied"), ("kind", kind)]);
-    assert_eq!((poll("instances"), poll("load_balancers")), (Some(1.0), Some(0.0)));
+    assert_eq!(
+        (poll("instances"), poll("load_balancers")),
+        (Some(1.0), Some(0.0))
+    );
     assert_eq!(page.value("vigie_auth_locked_until_timestamp_seconds", &[]), None);
 }
 
