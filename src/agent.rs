@@ -1,7 +1,6 @@
 //! The agent put together from its settings: accounts, clients, polls and the page over them.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -11,7 +10,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{error, warn};
 
-use crate::api::{self, Account, Client, Endpoint, Override, Service, Transport};
+use crate::api::{self, Account, Client, Endpoint, Needs, Override, Service, Transport};
 use crate::config::{self, Settings};
 use crate::credentials::{self, Source, Variables};
 use crate::exposition::{self, Page};
@@ -42,7 +41,13 @@ pub struct Failed {
 
 /// Every family of the agent's own rooms.
 pub fn own_families() -> Vec<&'static Family> {
-    [&api::FAMILIES[..], &poller::FAMILIES, &exposition::FAMILIES].concat()
+    [
+        &api::FAMILIES[..],
+        &poller::FAMILIES,
+        &config::FAMILIES,
+        &exposition::FAMILIES,
+    ]
+    .concat()
 }
 
 impl Agent {
@@ -51,17 +56,24 @@ impl Agent {
         let registry = Registry::new();
         let api_metrics = Arc::new(api::Metrics::register(&registry)?);
         let poll_metrics = Arc::new(poller::Metrics::register(&registry)?);
-        let mut transports: HashMap<Option<PathBuf>, Transport> = HashMap::new();
+        let mut transports: HashMap<Needs, Transport> = HashMap::new();
         let (mut accounts, mut polls, mut watched) = (Vec::new(), Vec::new(), Vec::new());
         for account_settings in &settings.accounts {
-            let bundle = &account_settings.ca_bundle;
-            let transport = match transports.get(bundle) {
+            let places: Vec<Place> = account_settings
+                .regions
+                .iter()
+                .map(|region| place(account_settings, region))
+                .collect::<anyhow::Result<_>>()?;
+            let endpoints: Vec<Endpoint> = places
+                .iter()
+                .flat_map(|(_, endpoints)| endpoints.iter().cloned())
+                .collect();
+            let needs = Needs::of(&endpoints, account_settings.ca_bundle.clone());
+            let transport = match transports.get(&needs) {
                 Some(transport) => transport.clone(),
-                None => transports
-                    .entry(bundle.clone())
-                    .or_insert(Transport::new(bundle.as_deref())?)
-                    .clone(),
+                None => Transport::new(&needs)?,
             };
+            transports.insert(needs, transport.clone());
             let source = Source::new(
                 account_settings.provider,
                 account_settings.credentials_file.clone(),
@@ -75,8 +87,9 @@ impl Agent {
                 source,
                 Arc::clone(&api_metrics),
             ));
-            for region in &account_settings.regions {
-                let client = client(&account, account_settings, region)?;
+            for (region, endpoints) in places {
+                let rate = account_settings.requests_per_second;
+                let client = Client::new(Arc::clone(&account), region, endpoints, rate);
                 for kind in account_settings
                     .kinds
                     .iter()
@@ -100,6 +113,7 @@ impl Agent {
             }
             accounts.push(account);
         }
+        config::Metrics::register(&registry)?.loaded();
         let page = Arc::new(Page::new(registry, watched, settings.stale_after)?);
         Ok(Self {
             page,
@@ -180,7 +194,10 @@ async fn keep_polling(poll: Arc<Poll>, status: watch::Sender<Status>) {
     }
 }
 
-fn client(account: &Arc<Account>, settings: &config::Account, region: &str) -> anyhow::Result<Client> {
+/// A region and the endpoints of its services.
+type Place = (String, [Endpoint; 2]);
+
+fn place(settings: &config::Account, region: &str) -> anyhow::Result<Place> {
     let endpoint = |service| {
         let (url, signing_name) = match service {
             Service::Ec2 => (&settings.endpoints.ec2, &settings.signing_names.ec2),
@@ -193,11 +210,8 @@ fn client(account: &Arc<Account>, settings: &config::Account, region: &str) -> a
         Endpoint::resolve(settings.provider, service, region, &replaced)
             .with_context(|| format!("account `{}`", settings.name))
     };
-    let endpoints = [endpoint(Service::Ec2)?, endpoint(Service::Elb)?];
-    Ok(Client::new(
-        Arc::clone(account),
+    Ok((
         region.to_owned(),
-        endpoints,
-        settings.requests_per_second,
+        [endpoint(Service::Ec2)?, endpoint(Service::Elb)?],
     ))
 }

@@ -7,7 +7,8 @@ use std::fmt::Write as _;
 
 use prometheus::core::Collector;
 use prometheus::{
-    CounterVec, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    CounterVec, Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry,
 };
 use serde::Serialize;
 
@@ -82,6 +83,11 @@ impl Family {
     /// Registers this family as a gauge without labels.
     pub fn int_gauge(&self, registry: &Registry) -> Result<IntGauge, prometheus::Error> {
         register(registry, IntGauge::with_opts(self.opts())?)
+    }
+
+    /// Registers this family as a gauge of fractions without labels.
+    pub fn float_gauge(&self, registry: &Registry) -> Result<Gauge, prometheus::Error> {
+        register(registry, Gauge::with_opts(self.opts())?)
     }
 
     /// Registers this family as a gauge of whole numbers.

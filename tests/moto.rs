@@ -27,11 +27,11 @@ const LOAD_BALANCERS: usize = 60;
 #[tokio::test]
 async fn describe_only_key_reads_all_that_boto3_reads() {
     let (moto, seed) = guarded(INSTANCES, LOAD_BALANCERS).await;
-    let truth: Truth = moto.script("truth.py", &[], Some(&seed.watcher)).await;
+    let truth: Truth = moto.script("truth.py", &[], Some(&seed.keys["watcher"])).await;
     let read: BTreeSet<_> = truth.instances.iter().map(|instance| &instance.id).collect();
     assert_eq!(read, seed.instances.iter().collect(), "boto3 reads what was made");
 
-    let run = once(&[account("prod", moto.port, &seed.watcher)]).await;
+    let run = once(&[account("prod", moto.port, &seed.keys["watcher"])]).await;
 
     assert_eq!(run.code, Some(0), "{}", run.stderr);
     truth.assert_on(&Page::parse(&run.stdout), "prod");
@@ -52,7 +52,7 @@ async fn wrong_secret_is_told(kind: &str, action: &str, code: &str) {
     let before = calls(&moto);
     let wrong = Key {
         secret_key: "aWrongSecretThatNobodyMayEverReadAgain00".to_owned(),
-        ..seed.watcher.clone()
+        ..seed.keys["watcher"].clone()
     };
 
     let run = once(&[Account {
@@ -84,12 +84,12 @@ async fn wrong_secret_is_told(kind: &str, action: &str, code: &str) {
 #[tokio::test]
 async fn unreachable_account_leaves_the_other_untouched() {
     let (moto, seed) = guarded(4, 3).await;
-    let truth: Truth = moto.script("truth.py", &[], Some(&seed.watcher)).await;
+    let truth: Truth = moto.script("truth.py", &[], Some(&seed.keys["watcher"])).await;
     let nowhere = free_port();
 
     let accounts = [
-        account("lost", nowhere, &seed.watcher),
-        account("prod", moto.port, &seed.watcher),
+        account("lost", nowhere, &seed.keys["watcher"]),
+        account("prod", moto.port, &seed.keys["watcher"]),
     ];
     let run = once(&accounts).await;
 
@@ -107,11 +107,11 @@ async fn unreachable_account_leaves_the_other_untouched() {
 #[tokio::test]
 async fn kind_that_the_policy_denies_leaves_the_others_untouched() {
     let (moto, seed) = guarded(4, 3).await;
-    let truth: Truth = moto.script("truth.py", &[], Some(&seed.watcher)).await;
+    let truth: Truth = moto.script("truth.py", &[], Some(&seed.keys["watcher"])).await;
 
     let accounts = [
-        account("denied", moto.port, &seed.half_sighted),
-        account("prod", moto.port, &seed.watcher),
+        account("denied", moto.port, &seed.keys["half_sighted"]),
+        account("prod", moto.port, &seed.keys["watcher"]),
     ];
     let run = once(&accounts).await;
 

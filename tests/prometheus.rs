@@ -175,7 +175,7 @@ async fn scene() -> Scene {
     let account = Account {
         name: "prod",
         port: moto.port,
-        key: &seed.watcher,
+        key: &seed.keys["watcher"],
         kinds: &KINDS,
     };
     let agent = Agent::run(HEAD, &[account]).await;

@@ -265,23 +265,23 @@ impl Client {
         let account = &*region.account;
         let metrics = &account.metrics;
         let endpoint = self.endpoint(action);
-        let late = || Cause::Timeout {
-            host: endpoint.host(),
-            within: self.remaining(),
-        };
-
         let waiting = async {
             let place = region.under_way.acquire().await.ok();
             (account.breaker.pass(&region.name, key.generation).await, place)
         };
         let (pass, _place) = tokio::time::timeout_at(self.deadline, waiting)
             .await
-            .map_err(|_| late())?;
+            .map_err(|_| Cause::NoTime {
+                waited_for: "its turn with the key",
+            })?;
         let pass = pass.map_err(|locked| Cause::Locked {
             strikes: locked.strikes,
             remaining: locked.remaining,
         })?;
-        let waited = region.budget.take(self.deadline).await.ok_or_else(late)?;
+        let waited = region.budget.take(self.deadline).await;
+        let waited = waited.ok_or(Cause::NoTime {
+            waited_for: "the request budget",
+        })?;
         metrics.waited(&account.name, &region.name, waited);
 
         *attempts += 1;

@@ -91,6 +91,20 @@ pub enum Cause {
         /// Until the next try.
         remaining: Duration,
     },
+    /// The poll's time was over before the request's turn came.
+    #[error("not sent: the poll's time was over while it waited for {waited_for}")]
+    NoTime {
+        /// What it waited for.
+        waited_for: &'static str,
+    },
+    /// The key holds characters that no header can.
+    #[error(
+        "not sent: the key in force makes no valid `{name}` header; is the credentials file the right one?"
+    )]
+    Unsendable {
+        /// The header.
+        name: &'static str,
+    },
     /// No connection, or one that broke.
     #[error("no answer from {host}: {detail}")]
     Unreachable {
@@ -173,9 +187,9 @@ impl Cause {
     pub fn reason(&self) -> Reason {
         match self {
             Self::Answer(answer) => answer.reason(),
-            Self::Credentials(_) | Self::Locked { .. } => Reason::Auth,
+            Self::Credentials(_) | Self::Locked { .. } | Self::Unsendable { .. } => Reason::Auth,
             Self::Unreachable { .. } => Reason::Unreachable,
-            Self::Timeout { .. } => Reason::Timeout,
+            Self::Timeout { .. } | Self::NoTime { .. } => Reason::Timeout,
             Self::Malformed { .. } | Self::Endless { .. } => Reason::Malformed,
         }
     }

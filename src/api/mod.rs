@@ -24,7 +24,7 @@ pub use client::Client;
 pub use endpoint::{Endpoint, Override, Service};
 pub use error::{Cause, Error, Reason};
 pub use metrics::{FAMILIES, Metrics};
-pub use transport::{BadTransport, Transport};
+pub use transport::{BadTransport, Needs, Transport};
 
 /// One API operation, as the cloud names it.
 #[derive(Debug, PartialEq, Eq)]

@@ -20,9 +20,12 @@ fn first_backoff(cause: &Cause) -> Option<Duration> {
             }
             _ => None,
         },
-        Cause::Credentials(_) | Cause::Locked { .. } | Cause::Malformed { .. } | Cause::Endless { .. } => {
-            None
-        }
+        Cause::NoTime { .. }
+        | Cause::Unsendable { .. }
+        | Cause::Credentials(_)
+        | Cause::Locked { .. }
+        | Cause::Malformed { .. }
+        | Cause::Endless { .. } => None,
     }
 }
 

@@ -1,10 +1,10 @@
 //! One signed request over HTTP, and what came back.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use reqwest::header::{CONTENT_TYPE, DATE, HOST, HeaderMap, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, DATE, HOST, HeaderMap, HeaderValue, RETRY_AFTER};
 use secrecy::ExposeSecret;
 
 use super::endpoint::Endpoint;
@@ -57,14 +57,41 @@ pub(super) struct Reply {
     pub(super) skew: Option<SignedDuration>,
 }
 
+/// What a [`Transport`] is for. Accounts with the same needs share one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Needs {
+    /// The certificates to trust in place of the platform's.
+    pub ca_bundle: Option<PathBuf>,
+    /// No endpoint speaks TLS, so that a machine without a trust store does as well.
+    pub plain: bool,
+    /// Every endpoint is on this machine: what a proxy reaches there is another one.
+    pub loopback: bool,
+}
+
+impl Needs {
+    /// What it takes to reach these endpoints.
+    pub fn of(endpoints: &[Endpoint], ca_bundle: Option<PathBuf>) -> Self {
+        let is_loopback = |endpoint: &Endpoint| {
+            let host = endpoint.url.host_str().unwrap_or_default();
+            let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+            host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+        };
+        Self {
+            ca_bundle,
+            plain: endpoints.iter().all(|endpoint| endpoint.url.scheme() == "http"),
+            loopback: endpoints.iter().all(is_loopback),
+        }
+    }
+}
+
 impl Transport {
     /// Builds the client. With a bundle, its certificates are trusted and no others.
-    pub fn new(ca_bundle: Option<&Path>) -> Result<Self, BadTransport> {
+    pub fn new(needs: &Needs) -> Result<Self, BadTransport> {
         let mut builder = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("vigie/", env!("CARGO_PKG_VERSION")));
-        if let Some(path) = ca_bundle {
+        if let Some(path) = &needs.ca_bundle {
             let bundle = std::fs::read(path).map_err(|source| BadTransport::Unreadable {
                 path: path.to_owned(),
                 source,
@@ -76,6 +103,11 @@ impl Transport {
                     path: path.to_owned(),
                 })?;
             builder = builder.tls_certs_only(certificates);
+        } else if needs.plain {
+            builder = builder.tls_certs_only([]);
+        }
+        if needs.loopback {
+            builder = builder.no_proxy();
         }
         let http = builder.build().map_err(|error| BadTransport::Setup {
             detail: chain(&error),
@@ -96,6 +128,8 @@ impl Transport {
         let exchange = async {
             let mut request = self.http.post(endpoint.url.clone()).body(form.to_owned());
             for (name, value) in signed_headers(endpoint, credentials, form, at) {
+                let mut value = HeaderValue::try_from(value).map_err(|_| Cause::Unsendable { name })?;
+                value.set_sensitive(SENSITIVE.contains(&name));
                 request = request.header(name, value);
             }
             let response = request
@@ -280,6 +314,9 @@ fn chain(error: &dyn std::error::Error) -> String {
     words
 }
 
+/// What no log may print.
+const SENSITIVE: [&str; 2] = ["authorization", "x-amz-security-token"];
+
 /// A cloud's front door answers a connection at once, or is not there.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -294,6 +331,8 @@ const ERROR_ANSWER_LIMIT: usize = 64 << 10;
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     fn headers(name: &'static str, value: &str) -> HeaderMap {
@@ -301,6 +340,29 @@ mod tests {
             reqwest::header::HeaderName::from_static(name),
             value.parse().unwrap(),
         )])
+    }
+
+    #[test]
+    fn only_what_is_all_on_this_machine_goes_without_a_proxy() {
+        let endpoint = |url: &str| Endpoint {
+            url: url.parse().unwrap(),
+            signing_name: "ec2".to_owned(),
+            region: "r".to_owned(),
+            version: "v",
+        };
+        let needs = |urls: [&str; 2]| {
+            let needs = Needs::of(&urls.map(endpoint), None);
+            (needs.plain, needs.loopback)
+        };
+        assert_eq!(
+            needs(["http://127.0.0.1:5000/", "http://[::1]:5000/x"]),
+            (true, true)
+        );
+        assert_eq!(needs(["https://localhost/", "http://127.9.9.9/"]), (false, true));
+        assert_eq!(
+            needs(["http://127.0.0.1/", "http://127.0.0.1.example/"]),
+            (true, false)
+        );
     }
 
     #[test]
@@ -322,12 +384,17 @@ mod tests {
 
     #[test]
     fn a_bundle_without_a_certificate_is_refused_with_its_path() {
+        let needs = |path: &Path| Needs {
+            ca_bundle: Some(path.to_owned()),
+            plain: false,
+            loopback: false,
+        };
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "not a certificate").unwrap();
-        let error = Transport::new(Some(file.path())).unwrap_err().to_string();
+        let error = Transport::new(&needs(file.path())).unwrap_err().to_string();
         assert!(error.contains(&file.path().display().to_string()), "{error}");
         assert!(matches!(
-            Transport::new(Some(Path::new("/nowhere"))),
+            Transport::new(&needs(Path::new("/nowhere"))),
             Err(BadTransport::Unreadable { .. })
         ));
     }

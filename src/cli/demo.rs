@@ -107,7 +107,7 @@ pub(super) async fn demo(arguments: Arguments) -> Result<(), Failure> {
     ))?;
 
     if arguments.cloud_only {
-        return cloud_only(&cloud, arguments.provider, &key).await;
+        return cloud_only(&cloud, arguments.provider, region, &key).await;
     }
     let agent = watching(&cloud, arguments.provider, region, &key)?;
     let listener = match &arguments.listen {
@@ -166,7 +166,7 @@ fn watching(cloud: &Cloud, provider: Provider, region: &str, key: &Key) -> Resul
 }
 
 /// Tells other clients how to come in, and lets them until Ctrl-C.
-async fn cloud_only(cloud: &Cloud, provider: Provider, key: &Key) -> Result<(), Failure> {
+async fn cloud_only(cloud: &Cloud, provider: Provider, region: &str, key: &Key) -> Result<(), Failure> {
     let [id, secret] = variable_names(provider);
     for (who, key) in [
         ("who may only describe", key),
@@ -180,7 +180,7 @@ async fn cloud_only(cloud: &Cloud, provider: Provider, key: &Key) -> Result<(), 
         ))?;
     }
     say(&format!(
-        "for example: vigie once --provider {provider} --region REGION --endpoint-url {} --format table",
+        "for example: vigie once --provider {provider} --region {region} --endpoint-url {} --format table",
         cloud.url()
     ))?;
     say("Ctrl-C ends it")?;

@@ -2,6 +2,7 @@
 
 mod error;
 mod layers;
+mod metrics;
 mod strict;
 mod values;
 mod written;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap as _};
 
 pub use error::{Error, Fault, Origin, Problem};
 pub use layers::{Variables, process_variables};
+pub use metrics::{FAMILIES, Metrics};
 pub use values::{Address, NoAddress};
 
 use crate::provider::Provider;

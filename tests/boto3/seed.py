@@ -31,7 +31,7 @@ def main():
     ids = instances(client("ec2", options.endpoint), options.instances)
     balancers = load_balancers(client("elb", options.endpoint), options.load_balancers, ids)
     settle(client("ec2", options.endpoint), ids)
-    print(json.dumps({**keys, "instances": ids, "load_balancers": balancers}))
+    print(json.dumps({"keys": keys, "instances": ids, "load_balancers": balancers}))
 
 
 def identities(iam):

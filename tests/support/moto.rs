@@ -1,5 +1,6 @@
 //! moto, an independent cloud on loopback, and the boto3 scripts that fill, read and change it.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 
@@ -20,10 +21,9 @@ pub(crate) struct Moto {
 /// What `seed.py` made.
 #[derive(Deserialize)]
 pub(crate) struct Seed {
-    /// The key that may call three describing actions and nothing else, once signatures are checked.
-    pub(crate) watcher: Key,
-    /// The key of one who may not ask for the health of backends.
-    pub(crate) half_sighted: Key,
+    /// By user: `watcher` may call three describing actions and nothing else, once signatures are checked;
+    /// `half_sighted` may not even ask for the health of backends.
+    pub(crate) keys: BTreeMap<String, Key>,
     pub(crate) instances: Vec<String>,
 }
 
