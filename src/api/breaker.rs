@@ -39,6 +39,8 @@ struct State {
 #[derive(Debug, Default, Clone, Copy)]
 struct Strikes {
     count: u32,
+    /// The last of them.
+    at: Option<Instant>,
     until: Option<Instant>,
 }
 
@@ -49,13 +51,28 @@ impl Strikes {
             0 if self.count < STRIKES_BEFORE_GROWTH => FIRST_WAIT,
             doublings => LONG_WAIT.saturating_mul(1 << doublings.min(8)).min(LONGEST_WAIT),
         };
-        self.until = Some(Instant::now() + wait);
+        let now = Instant::now();
+        self.at = Some(now);
+        self.until = Some(now + wait);
     }
 
     fn remaining(&self) -> Option<Duration> {
-        let remaining = self.until?.saturating_duration_since(Instant::now());
-        (!remaining.is_zero()).then_some(remaining)
+        remaining(self.until?)
     }
+
+    /// Until another key than the refused one may be tried: at once, unless one more refusal could lock the
+    /// account, and in any case once a lock would be over.
+    fn remaining_for_another(&self, lock_out_after: Option<u32>) -> Option<Duration> {
+        if lock_out_after.is_none_or(|limit| self.count + 1 < limit) {
+            return None;
+        }
+        remaining(self.until?.min(self.at? + LONG_WAIT))
+    }
+}
+
+fn remaining(until: Instant) -> Option<Duration> {
+    let remaining = until.saturating_duration_since(Instant::now());
+    (!remaining.is_zero()).then_some(remaining)
 }
 
 /// The key may not be tried now.
@@ -115,19 +132,16 @@ impl Breaker {
     fn check(&self, region: &str, generation: u64) -> Result<bool, Locked> {
         let state = self.state();
         let proven = state.accepted_generation == Some(generation) && !state.accepting.is_empty();
-        if !proven && let Some(remaining) = state.strikes.remaining() {
-            // Another key than the refused one may be tried at once, as long as one more refusal cannot
-            // lock the account.
-            let other_key = state.refused_generation != Some(generation);
-            let harmless = self
-                .lock_out_after
-                .is_none_or(|limit| state.strikes.count + 1 < limit);
-            if !(other_key && harmless) {
-                return Err(Locked {
-                    strikes: state.strikes.count,
-                    remaining,
-                });
-            }
+        let remaining = if state.refused_generation == Some(generation) {
+            state.strikes.remaining()
+        } else {
+            state.strikes.remaining_for_another(self.lock_out_after)
+        };
+        if !proven && let Some(remaining) = remaining {
+            return Err(Locked {
+                strikes: state.strikes.count,
+                remaining,
+            });
         }
         let regional = state
             .regions
@@ -145,6 +159,11 @@ impl Breaker {
 }
 
 impl Pass<'_> {
+    /// Fails when the key may not be used any more: another call with it was refused since.
+    pub fn holds(&self) -> Result<(), Locked> {
+        self.breaker.check(self.region, self.generation).map(drop)
+    }
+
     /// The cloud accepted the key: it answered, or denied the action to a key it knows.
     pub fn accepted(&self) {
         let mut state = self.breaker.state();
@@ -184,13 +203,9 @@ impl Pass<'_> {
             if self.breaker.lock_out_after.is_none() {
                 // The next try belongs to another region, if there is one.
                 let until = strikes.until.map(|until| until + FIRST_WAIT);
-                state.regions.insert(
-                    self.region.to_owned(),
-                    Strikes {
-                        count: strikes.count,
-                        until,
-                    },
-                );
+                state
+                    .regions
+                    .insert(self.region.to_owned(), Strikes { until, ..strikes });
             }
             strikes
         };
@@ -271,6 +286,22 @@ mod tests {
         advance(900).await;
         breaker.pass("a", 4).await.unwrap().accepted();
         assert!(breaker.pass("a", 4).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_new_key_waits_no_longer_than_a_lock_could_last() {
+        let breaker = Breaker::new(Some(4));
+        for _ in 0..9 {
+            let wait = breaker.pass("a", 1).await.unwrap().refused(1).remaining;
+            assert!(breaker.pass("a", 2).await.is_err() || wait == FIRST_WAIT);
+            advance(wait.as_secs()).await;
+        }
+        breaker.pass("a", 1).await.unwrap().refused(1);
+        advance(899).await;
+        assert!(breaker.pass("a", 2).await.is_err());
+        advance(1).await;
+        assert!(breaker.pass("a", 1).await.is_err(), "the old key waits an hour");
+        assert!(breaker.pass("a", 2).await.is_ok());
     }
 
     #[tokio::test(start_paused = true)]
