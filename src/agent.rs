@@ -83,6 +83,7 @@ impl Agent {
             let account = Arc::new(Account::new(
                 account_settings.name.clone(),
                 account_settings.provider,
+                account_settings.regions.len(),
                 transport,
                 source,
                 Arc::clone(&api_metrics),

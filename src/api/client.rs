@@ -1,7 +1,7 @@
 //! One client for each account and region: attempts, pages, and what the cloud thinks of the key.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -29,10 +29,8 @@ struct Region {
     name: String,
     endpoints: [Endpoint; 2],
     budget: Budget,
-    /// Requests under way, where too many refusals at once would lock the account.
-    under_way: Semaphore,
-    /// The cloud's clock minus ours, in seconds, as far as it is corrected for.
-    skew: AtomicI64,
+    /// This region's share of [`Account::under_way`]: one that hangs leaves the others theirs.
+    share: Semaphore,
     /// The paging parameters that this cloud refused.
     refused_parameters: Mutex<HashSet<&'static str>>,
 }
@@ -46,12 +44,7 @@ impl Client {
         requests_per_second: f64,
     ) -> Self {
         account.metrics.region(&account.name, &name, requests_per_second);
-        // One refusal fewer than a lock-out takes may be under way; where nothing locks, there is no cap.
-        let under_way = account
-            .provider
-            .lock_out_after()
-            .and_then(|limit| usize::try_from(limit).ok())
-            .map_or(Semaphore::MAX_PERMITS, |limit| limit.saturating_sub(1).max(1));
+        let share = account.share;
         Self {
             deadline: Instant::now(),
             region: Arc::new(Region {
@@ -59,8 +52,7 @@ impl Client {
                 name,
                 endpoints,
                 budget: Budget::new(requests_per_second),
-                under_way: Semaphore::new(under_way),
-                skew: AtomicI64::new(0),
+                share: Semaphore::new(share),
                 refused_parameters: Mutex::default(),
             }),
         }
@@ -266,28 +258,31 @@ impl Client {
         let metrics = &account.metrics;
         let endpoint = self.endpoint(action);
         let waiting = async {
-            let place = region.under_way.acquire().await.ok();
-            (account.breaker.pass(&region.name, key.generation).await, place)
+            let share = region.share.acquire().await.ok();
+            let place = account.under_way.acquire().await.ok();
+            let pass = account.breaker.pass(&region.name, key.generation).await;
+            (pass, (share, place))
         };
-        let (pass, _place) = tokio::time::timeout_at(self.deadline, waiting)
+        let (pass, _places) = tokio::time::timeout_at(self.deadline, waiting)
             .await
             .map_err(|_| Cause::NoTime {
                 waited_for: "its turn with the key",
             })?;
-        let pass = pass.map_err(|locked| Cause::Locked {
-            strikes: locked.strikes,
-            remaining: locked.remaining,
-        })?;
+        let pass = pass.map_err(Cause::from)?;
         let waited = region.budget.take(self.deadline).await;
         let waited = waited.ok_or(Cause::NoTime {
             waited_for: "the request budget",
         })?;
         metrics.waited(&account.name, &region.name, waited);
+        // Another call may have been refused while this one waited.
+        pass.holds().map_err(Cause::from)?;
 
         *attempts += 1;
         let sent = Instant::now();
-        let skew = SignedDuration::from_secs(region.skew.load(Ordering::Relaxed));
-        let at = Timestamp::now().saturating_add(skew).unwrap_or(Timestamp::MAX);
+        let applied = account.skew.load(Ordering::Relaxed);
+        let at = Timestamp::now()
+            .saturating_add(SignedDuration::from_secs(applied))
+            .unwrap_or(Timestamp::MAX);
         let outcome = account
             .transport
             .send(endpoint, &key.credentials, body, at, self.remaining())
@@ -301,16 +296,18 @@ impl Client {
         if let Some(measured) = measured {
             metrics.skew(&account.name, &region.name, measured);
         }
-        self.judge(&pass, key, outcome, measured, corrected)
+        // By how much the clock that signed was off; another call may have corrected it since.
+        let off = measured.filter(|skew| skew.as_secs().abs_diff(applied) > SKEW_TOLERATED_SECONDS);
+        self.judge(&pass, key, outcome, off, corrected)
     }
 
-    /// Tells the breaker what the cloud thinks of the key, and corrects a clock that is off, once a call.
+    /// Tells the breaker what the cloud thinks of the key, and corrects a clock that was off, once a call.
     fn judge(
         &self,
         pass: &Pass<'_>,
         key: &Current,
         outcome: Result<String, Cause>,
-        measured: Option<SignedDuration>,
+        off: Option<SignedDuration>,
         corrected: &mut bool,
     ) -> Result<String, Tried> {
         let account = &*self.region.account;
@@ -332,13 +329,11 @@ impl Client {
         if !refused {
             return Err(Tried::Failed(cause));
         }
-        let applied = self.region.skew.load(Ordering::Relaxed);
-        if let Some(measured) = measured.map(|skew| skew.as_secs())
-            && measured.abs_diff(applied) > SKEW_TOLERATED_SECONDS
+        if let Some(measured) = off.map(|skew| skew.as_secs())
             && !*corrected
         {
             *corrected = true;
-            self.region.skew.store(measured, Ordering::Relaxed);
+            account.skew.store(measured, Ordering::Relaxed);
             warn!(
                 account = account.name,
                 region = self.region.name,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use quick_xml::events::Event;
 
+use super::breaker::Locked;
 use super::xml;
 
 /// The bounded cause of a failed call or poll: a label value.
@@ -173,6 +174,15 @@ impl Error {
 impl From<Answer> for Cause {
     fn from(answer: Answer) -> Self {
         Self::Answer(Box::new(answer))
+    }
+}
+
+impl From<Locked> for Cause {
+    fn from(locked: Locked) -> Self {
+        Self::Locked {
+            strikes: locked.strikes,
+            remaining: locked.remaining,
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The only room that opens a connection to a cloud.
 //!
-//! An [`Account`] holds what one credential shares over all its regions: the HTTP client, the key's source
-//! and the auth breaker. A [`Client`] speaks for an account in one region: budget, clock skew, endpoints.
+//! An [`Account`] holds what one credential shares over all its regions: the HTTP client, the key's source,
+//! the auth breaker and the clock's skew. A [`Client`] speaks for an account in one region: budget, endpoints.
 //! Resources ask through [`Client::ask`] (one answer) and [`Client::list`] (every page).
 
 pub mod breaker;
@@ -15,6 +15,9 @@ mod transport;
 pub mod xml;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+
+use tokio::sync::Semaphore;
 
 use crate::credentials::{Current, Source};
 use crate::provider::Provider;
@@ -69,26 +72,42 @@ pub struct Account {
     transport: Transport,
     source: Source,
     breaker: Breaker,
+    /// Requests under way in all regions, where too many refusals at once would lock the account.
+    under_way: Semaphore,
+    /// How many of them may be one region's.
+    share: usize,
+    /// The cloud's clock minus ours, in seconds, as far as it is corrected for: the clock that is off is ours, so
+    /// one region tells it for all.
+    skew: AtomicI64,
     metrics: Arc<Metrics>,
 }
 
 impl Account {
-    /// An account whose key has not been tried yet.
+    /// An account with so many regions, whose key has not been tried yet.
     pub fn new(
         name: String,
         provider: Provider,
+        regions: usize,
         transport: Transport,
         source: Source,
         metrics: Arc<Metrics>,
     ) -> Self {
         metrics.account(&name, provider);
         let breaker = Breaker::new(provider.lock_out_after());
+        // One refusal fewer than a lock-out takes may be under way; where nothing locks, there is no cap.
+        let under_way = provider
+            .lock_out_after()
+            .and_then(|limit| usize::try_from(limit).ok())
+            .map_or(Semaphore::MAX_PERMITS, |limit| limit.saturating_sub(1).max(1));
         Self {
             name,
             provider,
             transport,
             source,
             breaker,
+            under_way: Semaphore::new(under_way),
+            share: (under_way / regions.max(1)).max(1),
+            skew: AtomicI64::new(0),
             metrics,
         }
     }

@@ -1,0 +1,8 @@
+//! The agent against the demo cloud: real sockets, the clock of the runtime in the test's hand.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where it is surprised")]
+
+mod bench;
+mod lockout;
+#[path = "../support/page.rs"]
+mod page;
