@@ -6,8 +6,9 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{StreamExt as _, future, stream};
 use tracing::debug;
 
 use crate::api::xml::{self, Reader};
@@ -197,20 +198,30 @@ async fn observe(client: &Client, observation: &mut Observation) -> Result<(), E
         })
         .await?;
 
+    // After a failure no further call begins, but those under way are heard: the cloud counts them, as requests
+    // and perhaps as refusals of the key.
+    let failed = AtomicBool::new(false);
     let mut described = stream::iter(load_balancers)
+        .take_while(|_| future::ready(!failed.load(Ordering::Relaxed)))
         .map(|load_balancer| async {
-            let backends = backends(client, &load_balancer).await?;
-            Ok::<_, Error>((load_balancer, backends))
+            let backends = backends(client, &load_balancer).await;
+            failed.fetch_or(backends.is_err(), Ordering::Relaxed);
+            (load_balancer, backends)
         })
         .buffered(HEALTH_CALLS_AT_ONCE);
-    while let Some((load_balancer, backends)) = described.try_next().await? {
-        // Without backends it is gone: it vanished between the list and its turn.
-        if let Some(backends) = backends {
-            write(&load_balancer, &backends, observation);
-            observation.objects += 1;
+    let mut outcome = Ok(());
+    while let Some((load_balancer, backends)) = described.next().await {
+        match backends {
+            Ok(Some(backends)) => {
+                write(&load_balancer, &backends, observation);
+                observation.objects += 1;
+            }
+            // It vanished between the list and its turn.
+            Ok(None) => {}
+            Err(error) => outcome = outcome.and(Err(error)),
         }
     }
-    Ok(())
+    outcome
 }
 
 /// The health of a load balancer's backends; `None` if it is not there any more.
