@@ -228,7 +228,7 @@ impl Client {
             };
             let name = &self.region.account.name;
             match retry::backoff(&cause, attempts + 1, fastrand::f64()) {
-                Some(wait) if Instant::now() + wait < self.deadline => {
+                Some(wait) if wait < self.remaining() => {
                     debug!(account = name, region = self.region.name, action = action.name,
                         attempts, wait_seconds = wait.as_secs_f64(), %cause, "trying again");
                     tokio::time::sleep(wait).await;

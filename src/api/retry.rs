@@ -45,7 +45,7 @@ pub fn backoff(cause: &Cause, next: u32, jitter: f64) -> Option<Duration> {
         Cause::Answer(answer) => answer.retry_after.unwrap_or_default(),
         _ => Duration::ZERO,
     };
-    Some(whole.mul_f64(jitter.clamp(0.0, 1.0)) + asked)
+    Some(asked.saturating_add(whole.mul_f64(jitter.clamp(0.0, 1.0))))
 }
 
 /// A broken connection is often whole again at once.

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where it is surprised")]
 
 mod bench;
+mod faults;
 mod fleet;
 mod lockout;
 #[path = "../support/page.rs"]
