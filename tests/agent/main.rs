@@ -6,5 +6,6 @@ mod bench;
 mod faults;
 mod fleet;
 mod lockout;
+mod paging;
 #[path = "../support/page.rs"]
 mod page;
