@@ -5,6 +5,7 @@
 mod bench;
 mod faults;
 mod fleet;
+mod hostile;
 mod lockout;
 mod paging;
 #[path = "../support/page.rs"]
