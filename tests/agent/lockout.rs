@@ -62,10 +62,12 @@ async fn key_that_was_never_good_is_tried_ever_more_seldom() {
         } else {
             with_wrong_secret(&good)
         };
-        let mut bench = Bench::one(Account {
+        let account = Account {
             regions: names,
             ..Account::new(&cloud, &key)
-        });
+        };
+        // Polled often, so that nothing but the agent's patience spaces the tries.
+        let mut bench = Bench::new("interval = \"15s\"", &[account]);
         bench.start();
         pass(24 * HOUR).await;
         assert_patient(&cloud);
