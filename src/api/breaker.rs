@@ -17,6 +17,8 @@ use tokio::time::Instant;
 pub struct Breaker {
     /// Refusals in a row that lock the account, if they do at this provider.
     lock_out_after: Option<u32>,
+    /// Whether there is another region to leave the next try to.
+    several_regions: bool,
     /// The turn to try a key that is not proven.
     turn: Semaphore,
     state: Mutex<State>,
@@ -96,10 +98,11 @@ pub struct Pass<'a> {
 }
 
 impl Breaker {
-    /// A closed breaker for a key that nobody has tried.
-    pub fn new(lock_out_after: Option<u32>) -> Self {
+    /// A closed breaker for a key that nobody has tried, to be used in so many regions.
+    pub fn new(lock_out_after: Option<u32>, regions: usize) -> Self {
         Self {
             lock_out_after,
+            several_regions: regions > 1,
             turn: Semaphore::new(1),
             state: Mutex::default(),
         }
@@ -200,8 +203,8 @@ impl Pass<'_> {
             }
             state.strikes.add(refusals);
             let strikes = state.strikes;
-            if self.breaker.lock_out_after.is_none() {
-                // The next try belongs to another region, if there is one.
+            if self.breaker.lock_out_after.is_none() && self.breaker.several_regions {
+                // The next try belongs to another region.
                 let until = strikes.until.map(|until| until + FIRST_WAIT);
                 state
                     .regions
@@ -238,7 +241,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn three_tries_a_minute_apart_then_the_waits_outlast_any_lock() {
-        let breaker = Breaker::new(Some(4));
+        let breaker = Breaker::new(Some(4), 2);
         let mut waits = Vec::new();
         for _ in 0..6 {
             let wait = breaker.pass("r", 1).await.unwrap().refused(1).remaining.as_secs();
@@ -253,7 +256,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_unproven_key_is_tried_in_one_place_at_a_time() {
-        let breaker = Breaker::new(Some(4));
+        let breaker = Breaker::new(Some(4), 2);
         let first = breaker.pass("a", 1).await.unwrap();
         let second = tokio::time::timeout(Duration::from_secs(5), breaker.pass("b", 1)).await;
         assert!(
@@ -267,7 +270,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_proven_key_is_used_in_many_places_at_once() {
-        let breaker = Breaker::new(Some(4));
+        let breaker = Breaker::new(Some(4), 2);
         breaker.pass("a", 1).await.unwrap().accepted();
         let _one = breaker.pass("a", 1).await.unwrap();
         let _two = breaker.pass("b", 1).await.unwrap();
@@ -275,7 +278,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_new_key_is_tried_at_once_but_not_as_the_fourth_in_a_row() {
-        let breaker = Breaker::new(Some(4));
+        let breaker = Breaker::new(Some(4), 2);
         for generation in 1..=3 {
             breaker.pass("a", generation).await.unwrap().refused(1);
         }
@@ -290,7 +293,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_new_key_waits_no_longer_than_a_lock_could_last() {
-        let breaker = Breaker::new(Some(4));
+        let breaker = Breaker::new(Some(4), 2);
         for _ in 0..9 {
             let wait = breaker.pass("a", 1).await.unwrap().refused(1).remaining;
             assert!(breaker.pass("a", 2).await.is_err() || wait == FIRST_WAIT);
@@ -306,7 +309,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_late_refusal_of_the_old_key_does_not_stop_the_new_one_for_long() {
-        let breaker = Breaker::new(None);
+        let breaker = Breaker::new(None, 2);
         breaker.pass("a", 1).await.unwrap().accepted();
         let old = breaker.pass("a", 1).await.unwrap();
         breaker.pass("a", 2).await.unwrap().accepted();
@@ -319,7 +322,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn one_region_that_refuses_does_not_stop_the_others_where_nothing_locks() {
-        let breaker = Breaker::new(None);
+        let breaker = Breaker::new(None, 2);
         breaker.pass("open", 1).await.unwrap().accepted();
         breaker.pass("closed", 1).await.unwrap().refused(1);
         assert!(breaker.pass("closed", 1).await.is_err());
@@ -328,7 +331,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_region_that_refuses_first_leaves_the_next_try_to_another() {
-        let breaker = Breaker::new(None);
+        let breaker = Breaker::new(None, 2);
         breaker.pass("closed", 1).await.unwrap().refused(1);
         assert!(
             breaker.pass("open", 1).await.is_err(),
@@ -339,5 +342,13 @@ mod tests {
         breaker.pass("open", 1).await.unwrap().accepted();
         advance(60).await;
         assert!(breaker.pass("closed", 1).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_only_region_is_tried_again_after_a_minute() {
+        let breaker = Breaker::new(None, 1);
+        breaker.pass("only", 1).await.unwrap().refused(1);
+        advance(60).await;
+        assert!(breaker.pass("only", 1).await.is_ok());
     }
 }

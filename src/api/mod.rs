@@ -93,7 +93,7 @@ impl Account {
         metrics: Arc<Metrics>,
     ) -> Self {
         metrics.account(&name, provider);
-        let breaker = Breaker::new(provider.lock_out_after());
+        let breaker = Breaker::new(provider.lock_out_after(), regions);
         // One refusal fewer than a lock-out takes may be under way; where nothing locks, there is no cap.
         let under_way = provider
             .lock_out_after()
