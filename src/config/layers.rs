@@ -121,7 +121,6 @@ fn format(path: &Path) -> Result<FileFormat, Error> {
 }
 
 fn text(path: &Path) -> Result<String, Error> {
-    format(path)?;
     let refused = |problem: String| Error::File {
         path: path.to_owned(),
         problem,
@@ -134,8 +133,16 @@ fn text(path: &Path) -> Result<String, Error> {
             kind => format!("cannot be read ({kind}): make it readable to the user that vigie runs as"),
         })
     };
-    if fs::metadata(path).map_err(unreadable)?.is_dir() {
+    let metadata = fs::metadata(path).map_err(unreadable)?;
+    if metadata.is_dir() {
         return Err(refused("is a directory: name the file in it".to_owned()));
+    }
+    format(path)?;
+    // Opening a pipe would wait for somebody to write into it.
+    if !metadata.is_file() {
+        return Err(refused(
+            "is not a regular file: write the settings into one".to_owned(),
+        ));
     }
     let mut bytes = Vec::new();
     let file = fs::File::open(path).map_err(unreadable)?;

@@ -1,0 +1,11 @@
+//! The built binary: what it prints, what it refuses and how it ends.
+
+#[path = "../support/bad_input.rs"]
+mod bad_input;
+#[path = "../support/parts.rs"]
+mod parts;
+#[path = "../support/vigie.rs"]
+mod vigie;
+
+mod bad_credentials;
+mod bad_settings;
