@@ -12,6 +12,7 @@ mod table;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
+use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
@@ -146,12 +147,12 @@ impl Cli {
                 let mut settings = account.settings()?;
                 settings.listen = listen.unwrap_or(settings.listen);
                 start_log(settings.log_format, "info");
-                runtime()?.block_on(run::run(&settings))
+                wait_for(run::run(&settings))
             }
             Command::Once { account, format } => {
                 let settings = account.settings()?;
                 start_log(settings.log_format, "warn");
-                runtime()?.block_on(once::once(&settings, format))
+                wait_for(once::once(&settings, format))
             }
             Command::Check { account } => {
                 let settings = account.settings()?;
@@ -161,7 +162,7 @@ impl Cli {
             Command::Metrics { markdown } => metrics::metrics(markdown),
             Command::Demo(arguments) => {
                 start_log(LogFormat::Text, "info");
-                runtime()?.block_on(demo::demo(arguments))
+                wait_for(demo::demo(arguments))
             }
         }
     }
@@ -228,7 +229,12 @@ fn start_log(format: LogFormat, level: &str) {
     }
 }
 
-fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+/// Runs a command to its end, on threads of its own.
+fn wait_for(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.map_err(|error| anyhow::Error::from(error).context("starting the runtime").into())
+    let runtime = runtime.context("starting the runtime")?;
+    let outcome = runtime.block_on(command);
+    // Looking up a name blocks a thread, for minutes if nobody answers: nothing waits for that any more.
+    runtime.shutdown_background();
+    outcome
 }
