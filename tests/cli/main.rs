@@ -7,5 +7,6 @@ mod parts;
 #[path = "../support/vigie.rs"]
 mod vigie;
 
+mod bad_clouds;
 mod bad_credentials;
 mod bad_settings;
