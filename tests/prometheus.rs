@@ -12,6 +12,8 @@ mod page;
 mod parts;
 #[path = "support/prometheus.rs"]
 mod prometheus;
+#[path = "support/promtool.rs"]
+mod promtool;
 
 use std::collections::BTreeSet;
 
@@ -19,7 +21,8 @@ use agent::Agent;
 use home::Account;
 use moto::{Moto, Seed};
 use page::Page;
-use prometheus::{Prometheus, promtool_check_metrics};
+use prometheus::Prometheus;
+use promtool::promtool_check_metrics;
 
 /// Long enough for a failed poll to be seen before the reading is dropped.
 const HEAD: &str = "interval = \"1s\"\nstale_after = \"10s\"";
@@ -180,6 +183,16 @@ async fn scene() -> Scene {
     };
     let agent = Agent::run(HEAD, &[account]).await;
     Scene { moto, agent, seed }
+}
+
+impl Prometheus {
+    async fn scraping(target: u16) -> Self {
+        Self::start(&format!(
+            "- job_name: vigie\n\
+             \x20 static_configs: [{{ targets: ['127.0.0.1:{target}'] }}]\n"
+        ))
+        .await
+    }
 }
 
 impl Page {

@@ -165,8 +165,9 @@ fn watching(cloud: &Cloud, provider: Provider, region: &str, key: &Key) -> Resul
     agent.map_err(Failure::from)
 }
 
-/// Tells other clients how to come in, and lets them until Ctrl-C.
+/// Tells other clients how to come in, and lets them until told to end.
 async fn cloud_only(cloud: &Cloud, provider: Provider, region: &str, key: &Key) -> Result<(), Failure> {
+    let told_to_end = run::told_to_end()?;
     let [id, secret] = variable_names(provider);
     for (who, key) in [
         ("who may only describe", key),
@@ -184,7 +185,7 @@ async fn cloud_only(cloud: &Cloud, provider: Provider, region: &str, key: &Key) 
         cloud.url()
     ))?;
     say("Ctrl-C ends it")?;
-    tokio::signal::ctrl_c().await.context("listening for SIGINT")?;
+    told_to_end.await;
     Ok(())
 }
 

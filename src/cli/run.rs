@@ -31,13 +31,9 @@ pub(super) async fn serve(agent: Agent, listener: TcpListener) -> Result<(), Fai
     let address = listener
         .local_addr()
         .context("asking for the address listened on")?;
-    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
+    let told_to_end = told_to_end()?;
     let shutdown = async move {
-        let name = tokio::select! {
-            _ = terminate.recv() => "SIGTERM",
-            _ = interrupt.recv() => "SIGINT",
-        };
+        let name = told_to_end.await;
         info!("{name}: ending the scrapes under way, then stopping");
     };
     info!(
@@ -50,4 +46,16 @@ pub(super) async fn serve(agent: Agent, listener: TcpListener) -> Result<(), Fai
     drop(polls);
     info!("stopped");
     Ok(())
+}
+
+/// The signal that ends the process, once it comes; listened for from this call on.
+pub(super) fn told_to_end() -> anyhow::Result<impl Future<Output = &'static str> + Send + 'static> {
+    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+        }
+    })
 }

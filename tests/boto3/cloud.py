@@ -4,7 +4,7 @@ import os
 
 import boto3
 
-REGION = "eu-west-1"
+REGION = os.environ.get("AWS_REGION", "eu-west-1")
 
 
 def client(service, endpoint):

@@ -41,11 +41,12 @@ impl Page {
         Self(samples)
     }
 
+    pub(crate) fn samples(&self) -> impl Iterator<Item = (&Series, f64)> {
+        self.0.iter().map(|(series, &value)| (series, value))
+    }
+
     pub(crate) fn family(&self, name: &str) -> impl Iterator<Item = (&Series, f64)> {
-        self.0
-            .iter()
-            .filter(move |(series, _)| series.name == name)
-            .map(|(series, &value)| (series, value))
+        self.samples().filter(move |(series, _)| series.name == name)
     }
 
     /// The value of the one sample of a family that has these labels among its own.

@@ -1,13 +1,12 @@
-//! A real Prometheus that scrapes one address every second, and promtool's opinion of a page.
+//! A real Prometheus that scrapes every second.
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::process::{Output, Stdio};
+use std::process::Stdio;
 
 use form_urlencoded::Serializer;
 use serde::Deserialize;
 use tempfile::TempDir;
-use tokio::io::AsyncWriteExt as _;
 use tokio::process::Child;
 
 use crate::parts::{command, free_port, get, part, wait_for};
@@ -37,10 +36,12 @@ struct Data {
 }
 
 impl Prometheus {
-    pub(crate) async fn scraping(target: u16) -> Self {
+    /// With these scrape configurations, as a list of YAML.
+    pub(crate) async fn start(scrapes: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let settings = folder.path().join("prometheus.yml");
-        std::fs::write(&settings, scrape_config(target)).expect("the settings can be written");
+        std::fs::write(&settings, format!("{GLOBAL}scrape_configs:\n{scrapes}"))
+            .expect("the settings can be written");
         let log = folder.path().join("log");
         let file = File::create(&log).expect("the log can be made");
         let port = free_port();
@@ -94,37 +95,4 @@ impl Element {
     }
 }
 
-/// What `promtool check metrics` has to say of a page: its exit code, and everything it printed.
-pub(crate) async fn promtool_check_metrics(page: &str) -> (Option<i32>, String) {
-    let mut promtool = command(part("TEST_PROMTOOL", "target/prometheus/promtool"))
-        .args(["check", "metrics"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("promtool starts");
-    let mut input = promtool.stdin.take().expect("its input is a pipe");
-    input
-        .write_all(page.as_bytes())
-        .await
-        .expect("promtool reads its input");
-    drop(input);
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = promtool.wait_with_output().await.expect("promtool ends");
-    (
-        status.code(),
-        String::from_utf8_lossy(&[stdout, stderr].concat()).into_owned(),
-    )
-}
-
-fn scrape_config(target: u16) -> String {
-    format!(
-        "global: {{ scrape_interval: 1s, scrape_timeout: 1s }}\n\
-         scrape_configs:\n\
-         - job_name: vigie\n\
-         \x20 static_configs: [{{ targets: ['127.0.0.1:{target}'] }}]\n"
-    )
-}
+const GLOBAL: &str = "global: { scrape_interval: 1s, scrape_timeout: 1s }\n";

@@ -1,0 +1,227 @@
+//! `vigie once` against the demo cloud: three formats, what failed beside what did not, and quiet pipes.
+
+use std::collections::BTreeSet;
+use std::process::Stdio;
+
+use ::vigie::demo::{Fault, Options};
+use serde_json::Value;
+
+use crate::bad_input::CANARY;
+use crate::demo::Demo;
+use crate::page::Page;
+use crate::parts::{command, free_port};
+use crate::vigie::{Run, run, vigie};
+
+#[tokio::test]
+async fn every_format_shows_every_instance_and_backend() {
+    let demo = still().await;
+    let ids = ids(&demo);
+
+    let page = once(&demo, "prometheus").await;
+    let page = Page::parse(&page.stdout);
+    let shown = page.family("cloud_instance_state");
+    assert_eq!(
+        shown
+            .map(|(series, _)| series.labels["instance_id"].clone())
+            .collect::<BTreeSet<_>>(),
+        ids
+    );
+
+    let json = once(&demo, "json").await;
+    let json: Value = serde_json::from_str(&json.stdout).expect("it is JSON");
+    let polls = json["polls"].as_array().expect("a list of polls");
+    let polled: Vec<_> = polls
+        .iter()
+        .map(|poll| (poll["kind"].as_str(), poll["objects"].as_u64()))
+        .collect();
+    assert_eq!(
+        polled,
+        [(Some("instances"), Some(24)), (Some("load_balancers"), Some(5))]
+    );
+    assert!(
+        polls
+            .iter()
+            .all(|poll| poll["success"] == true && poll["error"].is_null())
+    );
+    let samples = json["samples"].as_array().expect("a list of samples");
+    for sample in samples {
+        let name = sample["name"].as_str().expect("a name");
+        let labels = sample["labels"].as_object().expect("labels");
+        let labels: Vec<_> = labels
+            .iter()
+            .map(|(label, value)| (label.as_str(), value.as_str().expect("a text")))
+            .collect();
+        assert_eq!(page.value(name, &labels), sample["value"].as_f64(), "{sample}");
+    }
+    let on_the_page = page
+        .samples()
+        .filter(|(series, _)| series.name.starts_with("cloud_"));
+    assert_eq!(samples.len(), on_the_page.count());
+
+    let table = once(&demo, "table").await.stdout;
+    for id in &ids {
+        assert!(table.contains(id.as_str()), "{id} is not shown:\n{table}");
+    }
+    assert!(table.contains("instances of demo in eu-west-2: 24\n"), "{table}");
+    assert!(table.contains("OutOfService"), "{table}");
+    let foreign = |character: char| character.is_control() && character != '\n';
+    assert!(!table.contains(foreign), "{table:?}");
+}
+
+#[tokio::test]
+async fn what_failed_is_told_and_what_did_not_is_printed() {
+    let demo = still().await;
+    demo.cloud.inject("DescribeLoadBalancers", Fault::Html200, None);
+    let nowhere = free_port();
+    let lost = format!(
+        "[[account]]\nname = \"lost\"\nprovider = \"aws\"\nregions = [\"eu-west-1\"]\n\
+         credentials_file = \"credentials\"\nkinds = [\"instances\"]\n\
+         endpoints = {{ ec2 = \"http://127.0.0.1:{nowhere}\" }}\n"
+    );
+    let settings = demo.settings("", &lost);
+    for format in ["prometheus", "json", "table"] {
+        let run = run(vigie(&["once", "--format", format, "--config"]).arg(&settings)).await;
+
+        assert_eq!(run.code, Some(1), "{format}: {}", run.stderr);
+        for id in ids(&demo) {
+            assert!(run.stdout.contains(&id), "{format}: {id} is not shown");
+        }
+        let lines: Vec<_> = run.stderr.lines().collect();
+        assert_eq!(lines.len(), 2, "{format}: {}", run.stderr);
+        assert!(
+            lines[0].contains("load_balancers of account demo in eu-west-2 (malformed)"),
+            "{}",
+            lines[0]
+        );
+        assert!(
+            lines[1].contains("instances of account lost in eu-west-1 (unreachable)"),
+            "{}",
+            lines[1]
+        );
+    }
+    let json = run(vigie(&["once", "--format", "json", "--config"]).arg(&settings)).await;
+    let json: Value = serde_json::from_str(&json.stdout).expect("it is JSON");
+    let reasons: Vec<_> = (0..3)
+        .map(|poll| json["polls"][poll]["reason"].as_str())
+        .collect();
+    assert_eq!(reasons, [None, Some("malformed"), Some("unreachable")]);
+}
+
+#[tokio::test]
+async fn account_without_a_key_does_not_take_the_other_down() {
+    let demo = still().await;
+    let lost = "[[account]]\nname = \"lost\"\nprovider = \"aws\"\nregions = [\"eu-west-1\"]\n\
+         credentials_file = \"nowhere\"\nkinds = [\"instances\"]\n";
+
+    let run = run(vigie(&["once", "--config"]).arg(demo.settings("", lost))).await;
+
+    assert_eq!(run.code, Some(1), "{}", run.stderr);
+    assert!(run.stderr.contains("nowhere does not exist"), "{}", run.stderr);
+    assert!(run.stdout.contains("cloud_instance_state{account=\"demo\""));
+}
+
+#[tokio::test]
+async fn wrong_key_is_told_with_what_to_check() {
+    let demo = still().await;
+    let mut vigie = vigie(&["once", "--provider", "outscale", "--region", "eu-west-2"]);
+    vigie
+        .args(["--endpoint-url", &demo.cloud.url()])
+        .env("OSC_ACCESS_KEY", &demo.key.access_key_id)
+        .env("OSC_SECRET_KEY", CANARY);
+
+    let run = crate::bad_input::refused(&mut vigie, 1, &["(auth)", "check that the key is whole"]).await;
+
+    assert!(
+        run.stderr.contains("AuthFailure") || run.stderr.contains("SignatureDoesNotMatch"),
+        "{}",
+        run.stderr
+    );
+}
+
+#[tokio::test]
+async fn reader_that_leaves_early_is_no_failure() {
+    let demo = Demo::start(Options {
+        instances: 1000,
+        alive: false,
+        ..Options::default()
+    })
+    .await;
+    let settings = demo.settings("", "");
+    for arguments in [
+        ["once", "--format", "prometheus"],
+        ["once", "--format", "json"],
+        ["once", "--format", "table"],
+    ] {
+        let script = "\"$@\" | head -n 1; exit \"${PIPESTATUS[0]}\"";
+        let mut bash = command("bash");
+        bash.args(["-c", script, "bash", env!("CARGO_BIN_EXE_vigie")]);
+        let run = run(bash.args(arguments).arg("--config").arg(&settings)).await;
+
+        assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{arguments:?}");
+        assert_eq!(run.stdout.lines().count(), 1);
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_coloured_where_no_terminal_is() {
+    let demo = still().await;
+    let settings = demo.settings("", "");
+    for variables in [
+        &[][..],
+        &[("NO_COLOR", "1")],
+        &[("TERM", "xterm-256color"), ("CLICOLOR", "1")],
+    ] {
+        let mut vigie = vigie(&["once", "--format", "table", "--config"]);
+        vigie
+            .arg(&settings)
+            .env("VIGIE_LOG", "trace")
+            .envs(variables.iter().copied());
+        let run = run(&mut vigie).await;
+        assert!(!run.stdout.contains('\x1b') && !run.stderr.contains('\x1b'));
+        assert!(run.stderr.contains("TRACE"), "{}", run.stderr);
+    }
+}
+
+#[tokio::test]
+async fn log_lines_are_json_where_the_settings_ask_for_it() {
+    let demo = still().await;
+    let mut vigie = vigie(&["once", "--config"]);
+    vigie.arg(demo.settings("log_format = \"json\"", ""));
+
+    let run = run(vigie.env("VIGIE_LOG", "trace").stdout(Stdio::piped())).await;
+
+    assert_eq!(run.code, Some(0));
+    let mut lines = 0;
+    for line in run.stderr.lines() {
+        let line: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        assert!(
+            line["timestamp"].is_string() && line["level"].is_string(),
+            "{line}"
+        );
+        lines += 1;
+    }
+    assert!(lines > 0, "nothing was logged");
+}
+
+async fn still() -> Demo {
+    Demo::start(Options {
+        alive: false,
+        ..Options::default()
+    })
+    .await
+}
+
+fn ids(demo: &Demo) -> BTreeSet<String> {
+    demo.cloud
+        .fleet()
+        .instances()
+        .into_iter()
+        .map(|instance| instance.id)
+        .collect()
+}
+
+async fn once(demo: &Demo, format: &str) -> Run {
+    let run = run(vigie(&["once", "--format", format, "--config"]).arg(demo.settings("", ""))).await;
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{format}");
+    run
+}
