@@ -1,0 +1,412 @@
+//! The routes over real sockets, and how `vigie run` ends.
+
+#[path = "support/demo.rs"]
+mod demo;
+#[path = "support/page.rs"]
+mod page;
+#[expect(dead_code, reason = "other tests need more of it")]
+#[path = "support/parts.rs"]
+mod parts;
+#[expect(dead_code, reason = "other tests need more of it")]
+#[path = "support/vigie.rs"]
+mod vigie;
+#[path = "support/watching.rs"]
+mod watching;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::vigie::agent::Agent;
+use ::vigie::demo::{Fault, Options};
+use ::vigie::server;
+use demo::Demo;
+use flate2::bufread::MultiGzDecoder;
+use page::Page;
+use parts::{DEADLINE, HTTP, get, wait_for};
+use reqwest::{Method, Response};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use vigie::{Running, vigie};
+use watching::watching;
+
+#[tokio::test]
+async fn methods_and_paths_get_their_status() {
+    let scene = polled().await;
+    let cases = [
+        ("GET", "/metrics", 200),
+        ("GET", "/metrics?x=1", 200),
+        ("HEAD", "/metrics", 200),
+        ("GET", "/", 200),
+        ("GET", "/-/healthy", 200),
+        ("GET", "/-/ready", 200),
+        ("POST", "/metrics", 405),
+        ("PUT", "/-/healthy", 405),
+        ("DELETE", "/", 405),
+        ("OPTIONS", "/-/ready", 405),
+        ("GET", "/metrics/", 404),
+        ("GET", "/nothing", 404),
+        ("POST", "/nothing", 404),
+        ("GET", "/-/reload", 404),
+        ("GET", "//metrics", 404),
+    ];
+    for (method, path, status) in cases {
+        let answer = scene.ask(method, path, &[]).await;
+        assert_eq!(answer.status().as_u16(), status, "{method} {path}");
+        let allow = answer
+            .headers()
+            .get("allow")
+            .map(|allow| allow.to_str().expect("it is text"));
+        assert_eq!(allow, (status == 405).then_some("GET,HEAD"), "{method} {path}");
+    }
+}
+
+#[tokio::test]
+async fn head_says_how_long_the_page_is_and_sends_none() {
+    let scene = polled().await;
+    let answer = scene
+        .raw(b"HEAD /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        .await;
+    let (head, body) = answer.split_once("\r\n\r\n").expect("the head has an end");
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length: "));
+    let length: usize = length
+        .expect("the length is told")
+        .parse()
+        .expect("it is a number");
+    assert!(length > 1000, "{head}");
+    assert_eq!(body, "");
+}
+
+#[tokio::test]
+async fn page_comes_in_the_format_and_coding_asked_for() {
+    let scene = polled().await;
+    let text = "text/plain; version=0.0.4; charset=utf-8";
+    let openmetrics = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    let scrape = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.2,*/*;q=0.1";
+    for (accept, content_type) in [
+        ("*/*", text),
+        ("text/html", text),
+        ("", text),
+        (scrape, openmetrics),
+    ] {
+        for coding in ["gzip, deflate", "identity"] {
+            let headers = [("accept", accept), ("accept-encoding", coding)];
+            let answer = scene.ask("GET", "/metrics", &headers).await;
+            let header = |name: &str| {
+                answer
+                    .headers()
+                    .get(name)
+                    .map(|value| value.to_str().expect("it is text").to_owned())
+            };
+            assert_eq!(header("content-type").as_deref(), Some(content_type), "{accept}");
+            assert_eq!(header("vary").as_deref(), Some("accept, accept-encoding"));
+            let length = header("content-length");
+            let compressed = header("content-encoding").as_deref() == Some("gzip");
+            assert_eq!(compressed, coding.starts_with("gzip"), "{coding}");
+            let body = answer.bytes().await.expect("the page is whole");
+            assert_eq!(length, Some(body.len().to_string()));
+
+            let page = if compressed {
+                inflated(&body)
+            } else {
+                body.to_vec()
+            };
+            let page = String::from_utf8(page).expect("the page is UTF-8");
+            assert_eq!(page.ends_with("\n# EOF\n"), content_type == openmetrics);
+            if content_type == text {
+                let page = Page::parse(&page);
+                assert_eq!(
+                    page.value("vigie_poll_success", &[("kind", "instances")]),
+                    Some(1.0)
+                );
+                assert!(page.family("cloud_instance_state").count() > 24);
+                assert!(page.samples().count() > 200);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn readiness_comes_with_the_first_polls_even_if_they_fail() {
+    let demo = still(24).await;
+    demo.cloud.inject("*", Fault::Html200, None);
+    let agent = watching(&demo, "");
+    let scene = Scene::serve(agent, demo).await;
+    for (path, status, says) in [
+        ("/-/ready", 503, "not every kind"),
+        ("/-/healthy", 200, "healthy"),
+    ] {
+        let answer = scene.ask("GET", path, &[]).await;
+        assert_eq!(answer.status().as_u16(), status);
+        let body = answer.text().await.expect("it says something");
+        assert!(body.contains(says), "{body}");
+    }
+    let page = get(&scene.url("/metrics"))
+        .await
+        .expect("the page is there before any poll");
+    assert!(Page::parse(&page).family("cloud_instance_state").next().is_none());
+    let landing = get(&scene.url("/")).await.expect("so is the page for people");
+    assert!(landing.contains("not polled yet"), "{landing}");
+
+    assert_eq!(scene.agent.once().await.len(), 2);
+
+    assert_eq!(scene.ask("GET", "/-/ready", &[]).await.status().as_u16(), 200);
+    let landing = get(&scene.url("/")).await.expect("it is still there");
+    assert!(landing.contains("failing, nothing shown"), "{landing}");
+    assert!(
+        landing.contains("&lt;html&gt;") && !landing.contains("<h1>We will"),
+        "{landing}"
+    );
+}
+
+#[tokio::test]
+async fn garbage_and_huge_requests_do_not_end_the_server() {
+    let scene = polled().await;
+    let huge = format!(
+        "GET /metrics HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n",
+        "x".repeat(1 << 20)
+    );
+    let many = format!("GET / HTTP/1.1\r\nhost: x\r\n{}\r\n", "x: y\r\n".repeat(10_000));
+    let long = format!("GET /{} HTTP/1.1\r\nhost: x\r\n\r\n", "x".repeat(1 << 17));
+    let cases: [&[u8]; 8] = [
+        huge.as_bytes(),
+        many.as_bytes(),
+        long.as_bytes(),
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"\0\0\0\0\r\n\r\n",
+        b"GET /metrics\r\n\r\n",
+        b"GET /metrics HTTP/1.1\r\ncontent-length: -1\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    ];
+    for request in cases {
+        let answer = scene.raw(request).await;
+        let refused = answer.is_empty() || answer.starts_with("HTTP/1.1 4");
+        assert!(
+            refused,
+            "{:.40?}: {answer:.200}",
+            String::from_utf8_lossy(request)
+        );
+        assert_eq!(scene.ask("GET", "/-/healthy", &[]).await.status().as_u16(), 200);
+    }
+}
+
+#[tokio::test]
+async fn end_waits_for_no_idle_connection_and_takes_no_new_one() {
+    let scene = polled().await;
+    let mut idle = TcpStream::connect(scene.address)
+        .await
+        .expect("it takes connections");
+    idle.write_all(b"GET /-/healthy HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await
+        .expect("it reads");
+    let mut answer = [0; 4096];
+    assert!(idle.read(&mut answer).await.expect("it answers") > 0);
+
+    scene.end.send(()).expect("the server runs");
+
+    let ended = tokio::time::timeout(DEADLINE, scene.server).await;
+    let ended = ended.expect("the server ends").expect("it does not panic");
+    ended.expect("it ends well");
+    assert!(TcpStream::connect(scene.address).await.is_err());
+}
+
+#[tokio::test]
+async fn scrape_under_way_is_sent_whole_after_sigterm() {
+    let (_demo, agent, address) = running(LARGE).await;
+    let mut scrape = slow_scrape(address).await;
+
+    let end = tokio::spawn(agent.end("TERM"));
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let mut page = Vec::new();
+    scrape
+        .read_to_end(&mut page)
+        .await
+        .expect("the connection is not broken");
+
+    let page = String::from_utf8(page).expect("the page is UTF-8");
+    assert!(
+        page.len() > LARGE * 500 && page.ends_with("\n# EOF\n"),
+        "{}",
+        page.len()
+    );
+    let (code, took, said) = end.await.expect("the end can be waited for");
+    assert_eq!(code, Some(0), "{said}");
+    assert!(took < LIMIT, "it took {took:?}: {said}");
+}
+
+#[tokio::test]
+async fn scrape_that_never_ends_is_cut_off_after_sigterm() {
+    let (_demo, agent, address) = running(LARGE).await;
+    let scrape = slow_scrape(address).await;
+
+    let (code, took, said) = agent.end("TERM").await;
+
+    assert_eq!(code, Some(0), "{said}");
+    assert!(took < LIMIT, "it took {took:?}: {said}");
+    assert!(said.contains("cut off"), "{said}");
+    drop(scrape);
+}
+
+#[tokio::test]
+async fn polls_that_hang_do_not_hold_up_the_end() {
+    for signal in ["TERM", "INT"] {
+        let silent = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+        let url = format!("http://{}", silent.local_addr().expect("it has an address"));
+        let mut vigie = vigie(&[
+            "run",
+            "--provider",
+            "aws",
+            "--region",
+            "x",
+            "--endpoint-url",
+            &url,
+        ]);
+        vigie
+            .args(["--listen", "127.0.0.1:0"])
+            .env("AWS_ACCESS_KEY_ID", "AKIAWATCHER")
+            .env("AWS_SECRET_ACCESS_KEY", "unchecked");
+        let agent = Running::start(&mut vigie);
+        let polled = async {
+            let (mut poll, _) = silent.accept().await.expect("it is asked");
+            let mut request = [0; 4];
+            poll.read_exact(&mut request).await.expect("a request comes");
+            assert_eq!(&request, b"POST");
+            poll
+        };
+        let poll = tokio::time::timeout(DEADLINE, polled)
+            .await
+            .expect("a poll comes");
+
+        let (code, took, said) = agent.end(signal).await;
+
+        assert_eq!(code, Some(0), "{said}");
+        assert!(took < PROMPT, "it took {took:?}: {said}");
+        assert!(said.contains(&format!("SIG{signal}")), "{said}");
+        drop(poll);
+    }
+}
+
+/// A server within the test, and the agent whose page it serves.
+struct Scene {
+    agent: Agent,
+    address: SocketAddr,
+    end: oneshot::Sender<()>,
+    server: JoinHandle<std::io::Result<()>>,
+    _demo: Demo,
+}
+
+impl Scene {
+    async fn serve(agent: Agent, demo: Demo) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+        let address = listener.local_addr().expect("it has an address");
+        let (end, ended) = oneshot::channel::<()>();
+        let ended = async move { ended.await.unwrap_or_default() };
+        let server = tokio::spawn(server::run(listener, Arc::clone(&agent.page), ended));
+        Self {
+            agent,
+            address,
+            end,
+            server,
+            _demo: demo,
+        }
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    async fn ask(&self, method: &str, path: &str, headers: &[(&'static str, &str)]) -> Response {
+        let method = Method::from_bytes(method.as_bytes()).expect("it is a method");
+        let mut request = HTTP.request(method, self.url(path));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.send().await.expect("the server answers")
+    }
+
+    /// Everything that comes back until the server closes; nothing if it closes at once.
+    async fn raw(&self, request: &[u8]) -> String {
+        let mut stream = TcpStream::connect(self.address)
+            .await
+            .expect("it takes connections");
+        let mut answer = Vec::new();
+        let exchange = async {
+            // A server that has heard enough closes before everything is said.
+            stream.write_all(request).await.ok();
+            stream.shutdown().await.ok();
+            stream.read_to_end(&mut answer).await.ok();
+        };
+        tokio::time::timeout(DEADLINE, exchange)
+            .await
+            .expect("the server closes");
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+}
+
+fn inflated(bytes: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::new();
+    let read = std::io::Read::read_to_end(&mut MultiGzDecoder::new(bytes), &mut plain);
+    read.expect("it is compressed as it says");
+    plain
+}
+
+async fn still(instances: usize) -> Demo {
+    Demo::start(Options {
+        instances,
+        alive: false,
+        ..Options::default()
+    })
+    .await
+}
+
+/// A server of a page that has been filled once.
+async fn polled() -> Scene {
+    let demo = still(24).await;
+    let agent = watching(&demo, "");
+    assert!(agent.once().await.is_empty());
+    Scene::serve(agent, demo).await
+}
+
+/// `vigie run` on a fleet, with its page filled.
+async fn running(instances: usize) -> (Demo, Running, SocketAddr) {
+    let demo = still(instances).await;
+    let settings = demo.settings("listen = \"127.0.0.1:0\"", "");
+    let agent = Running::start(vigie(&["run", "--config"]).arg(settings));
+    let address = agent
+        .wait_to_say("its address", |said| {
+            let (_, address) = said.split_once("listening on http://")?;
+            address.split_whitespace().next()?.parse().ok()
+        })
+        .await;
+    wait_for("the agent to be ready", async || {
+        get(&format!("http://{address}/-/ready")).await
+    })
+    .await;
+    (demo, agent, address)
+}
+
+/// A scrape that has begun, by a client that takes little at a time.
+async fn slow_scrape(address: SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().expect("a socket can be made");
+    socket
+        .set_recv_buffer_size(4096)
+        .expect("its buffer can be small");
+    let mut stream = socket.connect(address).await.expect("it takes connections");
+    let request = b"GET /metrics HTTP/1.1\r\nhost: x\r\naccept: application/openmetrics-text\r\nconnection: close\r\n\r\n";
+    stream.write_all(request).await.expect("it reads");
+    let mut first = [0; 16];
+    stream.read_exact(&mut first).await.expect("it answers");
+    assert!(first.starts_with(b"HTTP/1.1 200 OK"));
+    stream
+}
+
+/// More than the buffers between two sockets hold.
+const LARGE: usize = 8000;
+/// What the contract gives an end.
+const LIMIT: Duration = Duration::from_secs(5);
+/// Well before scrapes under way would be cut off.
+const PROMPT: Duration = Duration::from_secs(3);
