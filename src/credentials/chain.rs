@@ -72,6 +72,7 @@ impl Chain {
         }
         Err(Error::NotFound {
             provider: self.provider,
+            profile: named_profile.map(str::to_owned),
             looked_at,
         })
     }

@@ -11,11 +11,13 @@ pub enum Error {
     #[error(
         "no key for {provider}: looked at {}; {}, or name a file with `credentials_file`",
         .looked_at.join(", "),
-        set_both(*.provider),
+        provide(*.provider, .profile.as_deref()),
     )]
     NotFound {
         /// Whose chain was walked.
         provider: Provider,
+        /// The profile that the settings name, for which the environment does not count.
+        profile: Option<String>,
         /// Each place, and what was found there.
         looked_at: Vec<String>,
     },
@@ -161,11 +163,15 @@ impl Fault {
     }
 }
 
-fn set_both(provider: Provider) -> &'static str {
-    match provider {
+fn provide(provider: Provider, profile: Option<&str>) -> String {
+    if let Some(profile) = profile {
+        return format!("write the profile `{profile}` into one of them");
+    }
+    let advice = match provider {
         Provider::Outscale => "set OSC_ACCESS_KEY and OSC_SECRET_KEY",
         Provider::Aws => "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
-    }
+    };
+    advice.to_owned()
 }
 
 fn those_there(names: &[String]) -> String {

@@ -135,6 +135,32 @@ async fn key_that_is_nowhere_is_told_with_every_place_looked_at() {
 }
 
 #[tokio::test]
+async fn profile_that_the_settings_name_is_not_looked_for_in_the_environment() {
+    let home = home(b"");
+    let settings =
+        "[[account]]\nname = \"prod\"\nprovider = \"aws\"\nregions = [\"x\"]\nprofile = \"watcher\"\n";
+    std::fs::write(home.path().join("vigie.toml"), settings).expect("the settings can be written");
+    let mut vigie = vigie(&["check", "--config", "vigie.toml"]);
+    vigie
+        .current_dir(home.path())
+        .env("HOME", home.path())
+        .env("AWS_ACCESS_KEY_ID", "AKIAWATCHER")
+        .env("AWS_SECRET_ACCESS_KEY", CANARY);
+
+    refused_as_usage(
+        &mut vigie,
+        &[
+            "write the profile `watcher` into one of them",
+            "`credentials_file`",
+        ],
+    )
+    .await;
+
+    let run = run(&mut vigie).await;
+    assert!(!run.stderr.contains("set AWS_ACCESS_KEY_ID"), "{}", run.stderr);
+}
+
+#[tokio::test]
 async fn half_a_key_in_the_environment_is_refused() {
     let mut half = vigie(&["once", "--provider", "outscale", "--region", "x"]);
     half.env("OSC_SECRET_KEY", CANARY);
