@@ -14,6 +14,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
+use tracing::warn;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{self, Address, LogFormat, OneAccount, Settings};
@@ -214,8 +215,15 @@ impl AccountArguments {
 
 /// Log lines go to stderr. `VIGIE_LOG` filters them, as `debug` or `vigie::api=debug,info`.
 fn start_log(format: LogFormat, level: &str) {
-    let filter = EnvFilter::try_from_env("VIGIE_LOG")
-        .unwrap_or_else(|_| EnvFilter::new(format!("warn,vigie={level}")));
+    let usual = || EnvFilter::new(format!("warn,vigie={level}"));
+    let wanted = std::env::var(LOG_VARIABLE)
+        .ok()
+        .filter(|wanted| !wanted.is_empty());
+    let parsed = wanted.as_deref().map_or_else(|| Ok(usual()), EnvFilter::try_new);
+    let (filter, fault) = match parsed {
+        Ok(filter) => (filter, None),
+        Err(fault) => (usual(), Some(fault)),
+    };
     let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -226,6 +234,9 @@ fn start_log(format: LogFormat, level: &str) {
             log.with_target(false).with_ansi(ansi).init();
         }
         LogFormat::Json => log.json().flatten_event(true).init(),
+    }
+    if let Some(fault) = fault {
+        warn!("{LOG_VARIABLE} is ignored: write `debug`, or `vigie::api=debug,info` ({fault})");
     }
 }
 
@@ -238,3 +249,5 @@ fn wait_for(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Fa
     runtime.shutdown_background();
     outcome
 }
+
+const LOG_VARIABLE: &str = "VIGIE_LOG";

@@ -288,6 +288,28 @@ async fn variables_that_kubernetes_injects_and_regions_nobody_knows_are_fine() {
 }
 
 #[tokio::test]
+async fn log_filter_that_is_none_is_told_and_does_not_stop_the_command() {
+    for (filter, warned) in [
+        ("vigie=loud", true),
+        ("???=!", true),
+        ("", false),
+        ("vigie::api=debug,info", false),
+    ] {
+        let mut vigie = vigie(&["check", "--provider", "aws", "--region", "x"]);
+        vigie
+            .env("VIGIE_LOG", filter)
+            .env("AWS_ACCESS_KEY_ID", "AKIAWATCHER")
+            .env("AWS_SECRET_ACCESS_KEY", CANARY);
+
+        let run = run(&mut vigie).await;
+
+        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        let told = run.stderr.contains("VIGIE_LOG is ignored: write `debug`");
+        assert_eq!(told, warned, "{filter}: {}", run.stderr);
+    }
+}
+
+#[tokio::test]
 async fn port_in_use_is_refused_with_the_address() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let address = taken.local_addr().expect("it has an address").to_string();
