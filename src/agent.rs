@@ -71,7 +71,9 @@ impl Agent {
             let needs = Needs::of(&endpoints, account_settings.ca_bundle.clone());
             let transport = match transports.get(&needs) {
                 Some(transport) => transport.clone(),
-                None => Transport::new(&needs)?,
+                None => {
+                    Transport::new(&needs).with_context(|| format!("account `{}`", account_settings.name))?
+                }
             };
             transports.insert(needs, transport.clone());
             let source = Source::new(

@@ -210,7 +210,7 @@ impl Poll {
                     failure: None,
                 });
             }
-            Err(error) => self.failed(status, error.reason(), chain(error).into()),
+            Err(error) => self.failed(status, error.reason(), error.explained().into()),
         }
         outcome
     }
@@ -285,7 +285,7 @@ impl Poll {
                         region,
                         kind,
                         reason = reason.name(),
-                        error = chain(error),
+                        error = error.explained(),
                         "polling fails; the last reading stays until it is too old"
                     );
                 }
@@ -303,9 +303,4 @@ impl Poll {
 struct Past {
     failing: Option<Reason>,
     skipped: usize,
-}
-
-/// The error and its sources in one line.
-pub fn chain(error: &Error) -> String {
-    format!("{error}: {}", error.cause)
 }

@@ -21,8 +21,8 @@ pub struct Kind {
     pub providers: &'static [Provider],
     /// Every action it calls; all of them only describe.
     pub actions: &'static [&'static Action],
-    /// Whether it makes one call more for each object listed.
-    pub calls_for_each_object: bool,
+    /// The objects for each of which it makes one call more, in words; `None` if listing is all.
+    pub one_call_for_each: Option<&'static str>,
     /// Every family it writes.
     pub families: &'static [&'static Family],
     /// How `vigie once --format table` shows it.

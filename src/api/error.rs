@@ -162,6 +162,15 @@ impl Error {
         self.cause.reason()
     }
 
+    /// What was asked, why it failed, and what to do about it, in one line for people.
+    pub fn explained(&self) -> String {
+        let advice = self
+            .cause
+            .advice()
+            .map_or_else(String::new, |advice| format!("; {advice}"));
+        format!("{self}: {}{advice}", self.cause)
+    }
+
     /// The cloud's own code, when it answered with one.
     pub fn code(&self) -> Option<&str> {
         match &self.cause {
@@ -193,6 +202,23 @@ impl From<crate::credentials::Error> for Cause {
 }
 
 impl Cause {
+    /// What to do about it, where the words of the cause do not say so.
+    fn advice(&self) -> Option<&'static str> {
+        Some(match (self, self.reason()) {
+            (Self::Unreachable { .. } | Self::Timeout { .. }, _) => {
+                "check the region's name, the endpoint (http or https?), the network and the proxy variables"
+            }
+            (Self::NoTime { .. }, _) => "raise `requests_per_second` or `stale_after`, or poll fewer kinds",
+            (Self::Answer(_), Reason::Auth) => {
+                "check that the key is whole, active and of this provider and region"
+            }
+            (Self::Answer(_), Reason::Denied) => "allow this action in the policy of the key's user",
+            (Self::Answer(_), Reason::Clock) => "set this machine's clock",
+            (Self::Answer(_), Reason::Throttled) => "lower `requests_per_second` or poll less often",
+            _ => return None,
+        })
+    }
+
     /// The bounded cause.
     pub fn reason(&self) -> Reason {
         match self {

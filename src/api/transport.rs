@@ -23,7 +23,7 @@ pub struct Transport {
 #[derive(Debug, thiserror::Error)]
 pub enum BadTransport {
     /// The bundle cannot be read.
-    #[error("cannot read the CA bundle {}: {source}", .path.display())]
+    #[error("cannot read the CA bundle {}; is `ca_bundle` its path?", .path.display())]
     Unreadable {
         /// The `ca_bundle` of the settings.
         path: PathBuf,

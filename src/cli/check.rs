@@ -28,13 +28,11 @@ fn forecast(settings: &Settings) -> String {
                 let polls_per_hour = 3600.0 / settings.interval_of(kind.name).as_secs_f64();
                 let page = kind.actions.first().and_then(|action| action.paging.as_ref());
                 let page = page.map_or(String::new(), |paging| {
-                    format!(" for each {} objects begun", paging.size)
+                    format!(", as many again for every further {} {}", paging.size, kind.name)
                 });
-                let each = if kind.calls_for_each_object {
-                    format!(", and {polls_per_hour:.0} for each object with backends")
-                } else {
-                    String::new()
-                };
+                let each = kind.one_call_for_each.map_or(String::new(), |object| {
+                    format!(", and {polls_per_hour:.0} for each {object}")
+                });
                 writeln!(
                     text,
                     "#   {} {region} {}: {polls_per_hour:.0} an hour{page}{each}",

@@ -11,7 +11,7 @@ use clap::Args;
 use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
 
-use super::{AccountArguments, Failure, run};
+use super::{AccountArguments, Failure, Given, run};
 use crate::agent::Agent;
 use crate::config::Address;
 use crate::demo::{Cloud, Key, Options};
@@ -30,14 +30,15 @@ pub(super) struct Arguments {
     /// Where the cloud listens; loopback only.
     #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDRESS:PORT")]
     cloud_listen: SocketAddr,
-    /// Where the agent serves the page [default: 127.0.0.1:9980, or a free port if that is taken].
+    /// Where the agent serves the page [default: 127.0.0.1:9980, or a free port if that is taken]; not used with `--cloud-only`.
     #[arg(
         long,
         env = "VIGIE_LISTEN",
-        value_name = "HOST:PORT",
-        conflicts_with = "cloud_only"
+        default_value = "",
+        hide_default_value = true,
+        value_name = "HOST:PORT"
     )]
-    listen: Option<Address>,
+    listen: Given<Address>,
     /// How many instances each region has.
     #[arg(long, default_value_t = 24)]
     instances: usize,
@@ -110,7 +111,7 @@ pub(super) async fn demo(arguments: Arguments) -> Result<(), Failure> {
         return cloud_only(&cloud, arguments.provider, region, &key).await;
     }
     let agent = watching(&cloud, arguments.provider, region, &key)?;
-    let listener = match &arguments.listen {
+    let listener = match &arguments.listen.0 {
         Some(address) => run::bind(address.as_str()).await.map_err(Failure::usage)?,
         None => match run::bind("127.0.0.1:9980").await {
             Ok(listener) => listener,
@@ -141,11 +142,11 @@ pub(super) async fn demo(arguments: Arguments) -> Result<(), Failure> {
 /// The agent as `vigie run` would have it, with the demo's key in its environment.
 fn watching(cloud: &Cloud, provider: Provider, region: &str, key: &Key) -> Result<Agent, Failure> {
     let account = AccountArguments {
-        config: None,
-        provider: Some(provider),
-        regions: vec![region.to_owned()],
-        credentials_file: None,
-        endpoint_url: Some(cloud.url()),
+        config: Given(None),
+        provider: Given(Some(provider)),
+        regions: vec![Given(Some(region.to_owned()))],
+        credentials_file: Given(None),
+        endpoint_url: Given(Some(cloud.url())),
     };
     let mut settings = account.settings()?;
     settings.interval = POLL_EVERY;

@@ -11,6 +11,7 @@ mod table;
 
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
@@ -39,8 +40,14 @@ enum Command {
         #[command(flatten)]
         account: AccountArguments,
         /// Where to serve the page [default: 127.0.0.1:9980].
-        #[arg(long, env = "VIGIE_LISTEN", value_name = "HOST:PORT")]
-        listen: Option<Address>,
+        #[arg(
+            long,
+            env = "VIGIE_LISTEN",
+            value_name = "HOST:PORT",
+            default_value = "",
+            hide_default_value = true
+        )]
+        listen: Given<Address>,
     },
     /// Poll every kind once and print what was found.
     #[command(after_help = "Example:\n  vigie once --provider outscale --region eu-west-2 --format table")]
@@ -75,11 +82,23 @@ enum Command {
 #[derive(Debug, Args)]
 struct AccountArguments {
     /// The settings file: TOML, YAML or JSON.
-    #[arg(long, env = "VIGIE_CONFIG", value_name = "FILE")]
-    config: Option<PathBuf>,
+    #[arg(
+        long,
+        env = "VIGIE_CONFIG",
+        value_name = "FILE",
+        default_value = "",
+        hide_default_value = true
+    )]
+    config: Given<PathBuf>,
     /// The cloud, `outscale` or `aws`, when there is no settings file.
-    #[arg(long, env = "VIGIE_PROVIDER", value_name = "PROVIDER")]
-    provider: Option<Provider>,
+    #[arg(
+        long,
+        env = "VIGIE_PROVIDER",
+        value_name = "PROVIDER",
+        default_value = "",
+        hide_default_value = true
+    )]
+    provider: Given<Provider>,
     /// The region to poll; more than one by repeating it.
     #[arg(
         long = "region",
@@ -87,13 +106,41 @@ struct AccountArguments {
         value_delimiter = ',',
         value_name = "REGION"
     )]
-    regions: Vec<String>,
+    regions: Vec<Given<String>>,
     /// Where the key is, if not in the provider's usual places.
-    #[arg(long, env = "VIGIE_CREDENTIALS_FILE", value_name = "FILE")]
-    credentials_file: Option<PathBuf>,
+    #[arg(
+        long,
+        env = "VIGIE_CREDENTIALS_FILE",
+        value_name = "FILE",
+        default_value = "",
+        hide_default_value = true
+    )]
+    credentials_file: Given<PathBuf>,
     /// One URL for all services, in place of the provider's own.
-    #[arg(long, env = "VIGIE_ENDPOINT_URL", value_name = "URL")]
-    endpoint_url: Option<String>,
+    #[arg(
+        long,
+        env = "VIGIE_ENDPOINT_URL",
+        value_name = "URL",
+        default_value = "",
+        hide_default_value = true
+    )]
+    endpoint_url: Given<String>,
+}
+
+/// What a flag or its variable gives. A variable that is set to nothing, as compose files do, gives nothing.
+#[derive(Debug, Clone)]
+struct Given<T>(Option<T>);
+
+impl<T: FromStr> FromStr for Given<T> {
+    type Err = T::Err;
+
+    fn from_str(text: &str) -> Result<Self, T::Err> {
+        Ok(Self(if text.is_empty() {
+            None
+        } else {
+            Some(text.parse()?)
+        }))
+    }
 }
 
 /// How a command ends when it does not end well.
@@ -146,7 +193,7 @@ impl Cli {
         match self.command {
             Command::Run { account, listen } => {
                 let mut settings = account.settings()?;
-                settings.listen = listen.unwrap_or(settings.listen);
+                settings.listen = listen.0.unwrap_or(settings.listen);
                 start_log(settings.log_format, "info");
                 wait_for(run::run(&settings))
             }
@@ -176,11 +223,11 @@ impl AccountArguments {
             .map(|kind| (kind.name, kind.providers))
             .collect();
         let variables = config::process_variables();
-        if let Some(file) = &self.config {
+        if let Some(file) = &self.config.0 {
             self.nothing_beside_a_file()?;
             return config::load(Some(file), &registry, &variables).map_err(Failure::usage);
         }
-        let Some(provider) = self.provider else {
+        let Some(provider) = self.provider.0 else {
             return Err(Failure::usage(anyhow::anyhow!(
                 "no account to poll: write `--config FILE`, or `--provider outscale --region eu-west-2` \
                  (`vigie demo` needs neither)"
@@ -188,20 +235,27 @@ impl AccountArguments {
         };
         let one = OneAccount {
             provider,
-            regions: self.regions.clone(),
-            credentials_file: self.credentials_file.clone(),
-            endpoint_url: self.endpoint_url.clone(),
+            regions: self.regions(),
+            credentials_file: self.credentials_file.0.clone(),
+            endpoint_url: self.endpoint_url.0.clone(),
         };
         config::load_one(&one, &registry, &variables).map_err(Failure::usage)
+    }
+
+    fn regions(&self) -> Vec<String> {
+        self.regions
+            .iter()
+            .filter_map(|region| region.0.clone())
+            .collect()
     }
 
     /// A flag that a settings file would silently win over is an error.
     fn nothing_beside_a_file(&self) -> Result<(), Failure> {
         let given = [
-            ("--provider", self.provider.is_some()),
-            ("--region", !self.regions.is_empty()),
-            ("--credentials-file", self.credentials_file.is_some()),
-            ("--endpoint-url", self.endpoint_url.is_some()),
+            ("--provider", self.provider.0.is_some()),
+            ("--region", !self.regions().is_empty()),
+            ("--credentials-file", self.credentials_file.0.is_some()),
+            ("--endpoint-url", self.endpoint_url.0.is_some()),
         ];
         match given.into_iter().find(|(_, given)| *given) {
             Some((flag, _)) => Err(Failure::usage(anyhow::anyhow!(

@@ -7,11 +7,9 @@ use serde_json::json;
 
 use super::{Failure, table};
 use crate::agent::{Agent, Failed};
-use crate::api::{Cause, Reason};
 use crate::config::Settings;
 use crate::credentials;
 use crate::exposition::{self, Page};
-use crate::poller;
 
 /// How `vigie once` prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -52,10 +50,9 @@ pub(super) async fn once(settings: &Settings, format: Format) -> Result<(), Fail
         } = failed;
         writeln!(
             std::io::stderr(),
-            "vigie: {kind} of account {account} in {region} ({}): {}{}",
+            "vigie: {kind} of account {account} in {region} ({}): {}",
             error.reason().name(),
-            poller::chain(error),
-            advice(&error.cause)
+            error.explained()
         )?;
     }
     for watched in agent.page.watched() {
@@ -78,22 +75,6 @@ pub(super) async fn once(settings: &Settings, format: Format) -> Result<(), Fail
             exit_code: 1,
             error: None,
         })
-    }
-}
-
-/// What to do about a failure, where the failure itself does not say so.
-fn advice(cause: &Cause) -> &'static str {
-    match (cause, cause.reason()) {
-        (Cause::Unreachable { .. } | Cause::Timeout { .. }, _) => {
-            "; check the region's name, the endpoint (http or https?), the network and the proxy variables"
-        }
-        (Cause::Answer(_), Reason::Auth) => {
-            "; check that the key is whole, active and of this provider and region"
-        }
-        (Cause::Answer(_), Reason::Denied) => "; allow this action in the policy of the key's user",
-        (Cause::Answer(_), Reason::Clock) => "; set this machine's clock",
-        (Cause::Answer(_), Reason::Throttled) => "; lower `requests_per_second`",
-        _ => "",
     }
 }
 
@@ -129,7 +110,7 @@ fn as_json(page: &Page, failures: &[Failed]) -> serde_json::Value {
                 "objects": reading.as_ref().map(|reading| reading.objects),
                 "skipped_objects": reading.as_ref().map(|reading| reading.skipped),
                 "reason": failed.map(|failed| failed.error.reason().name()),
-                "error": failed.map(|failed| poller::chain(&failed.error)),
+                "error": failed.map(|failed| failed.error.explained()),
             })
         })
         .collect();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
@@ -21,8 +21,10 @@ pub(super) async fn run(settings: &Settings) -> Result<(), Failure> {
 }
 
 pub(super) async fn bind(address: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| {
-        format!("cannot listen on {address}: choose another with `listen` in the settings or `--listen`")
+    TcpListener::bind(address).await.map_err(|error| {
+        anyhow!(
+            "cannot listen on {address} ({error}): choose another with `listen` in the settings or `--listen`"
+        )
     })
 }
 

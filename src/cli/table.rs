@@ -74,7 +74,10 @@ pub(super) fn render(page: &Page) -> String {
         let Some(reading) = page.reading(watched) else {
             push(
                 &mut output,
-                &format!("{} of {account} in {region}: nothing\n\n", kind.name),
+                &format!(
+                    "{} of {account} in {region}: not read, see the error\n\n",
+                    kind.name
+                ),
             );
             continue;
         };

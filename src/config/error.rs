@@ -32,7 +32,7 @@ pub enum Error {
         fault: Fault,
     },
     /// A variable would be ignored for want of an underscore.
-    #[error("environment variable {found} means nothing: write {write}, with two underscores")]
+    #[error("environment variable {found} is not read: write {write}, with two underscores")]
     SingleUnderscore {
         /// The variable that is set.
         found: String,

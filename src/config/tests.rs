@@ -534,7 +534,7 @@ fn single_underscore_is_not_ignored_in_silence() {
     let sentence = |name: &str| Fixture::new().set(name, "30s").sentence("vigie.toml", ACCOUNT);
     assert_eq!(
         sentence("VIGIE_INTERVAL"),
-        "environment variable VIGIE_INTERVAL means nothing: write VIGIE__INTERVAL, with two underscores"
+        "environment variable VIGIE_INTERVAL is not read: write VIGIE__INTERVAL, with two underscores"
     );
     assert!(sentence("VIGIE_STALE_AFTER").contains("write VIGIE__STALE_AFTER"));
     assert!(

@@ -186,6 +186,9 @@ fn those_there(names: &[String]) -> String {
         .take(LISTED)
         .collect();
     let rest = names.len() - shown.len();
+    if shown.is_empty() {
+        return "check the names of its profiles, none of which looks like one".to_owned();
+    }
     if rest > 0 {
         shown.push(format!("{rest} more"));
     }

@@ -19,7 +19,7 @@ pub static KIND: Kind = Kind {
     name: "instances",
     providers: &Provider::ALL,
     actions: &[&DESCRIBE_INSTANCES],
-    calls_for_each_object: false,
+    one_call_for_each: None,
     families: &[&STATE, &INFO, &TAGS, &LAUNCHED, &STATE_CHANGED, &STATE_REASON],
     tables: &[Table {
         key: &["instance_id"],

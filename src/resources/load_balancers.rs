@@ -22,7 +22,7 @@ pub static KIND: Kind = Kind {
     name: "load_balancers",
     providers: &Provider::ALL,
     actions: &[&DESCRIBE_LOAD_BALANCERS, &DESCRIBE_INSTANCE_HEALTH],
-    calls_for_each_object: true,
+    one_call_for_each: Some("load balancer with backends"),
     families: &[
         &INFO,
         &CREATED,

@@ -14,7 +14,6 @@ use vigie::agent::{Agent, Failed};
 use vigie::config;
 use vigie::demo::{Cloud, Key, Options, Request};
 use vigie::exposition::{self, Format};
-use vigie::poller;
 use vigie::provider::Provider;
 use vigie::resources::KINDS;
 
@@ -231,7 +230,7 @@ fn told(failed: &Failed) -> (String, String) {
         failed.kind,
         failed.error.reason().name()
     );
-    let error = poller::chain(&failed.error);
+    let error = failed.error.explained();
     assert!(!error.contains(CANARY), "a secret is in the error: {error}");
     (poll, error)
 }

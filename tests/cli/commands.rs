@@ -147,7 +147,8 @@ async fn settings_that_check_prints_load_again() {
             .contains(demo.key.secret_access_key.expose_secret()),
         "the secret is told"
     );
-    let forecast = "#   demo eu-west-2 instances: 30 an hour for each 1000 objects begun\n";
+    let forecast =
+        "#   demo eu-west-2 instances: 30 an hour, as many again for every further 1000 instances\n";
     assert!(printed.stdout.contains(forecast), "{}", printed.stdout);
 
     let home = tempfile::tempdir().expect("a temporary folder can be made");
