@@ -1,6 +1,7 @@
 //! The agent put together from its settings: accounts, clients, polls and the page over them.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -10,12 +11,13 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{error, warn};
 
-use crate::api::{self, Account, Client, Endpoint, Needs, Override, Service, Transport};
+use crate::api::{self, Account, Client, Credential, Endpoint, Needs, Override, Service, Transport};
 use crate::config::{self, Settings};
 use crate::credentials::{self, Source, Variables};
 use crate::exposition::{self, Page};
 use crate::metric::Family;
 use crate::poller::{self, Poll, Status};
+use crate::provider::Provider;
 use crate::resource::Show;
 use crate::resources;
 
@@ -57,6 +59,7 @@ impl Agent {
         let api_metrics = Arc::new(api::Metrics::register(&registry)?);
         let poll_metrics = Arc::new(poller::Metrics::register(&registry)?);
         let mut transports: HashMap<Needs, Transport> = HashMap::new();
+        let mut credentials: HashMap<KeyPlace, Arc<Credential>> = HashMap::new();
         let (mut accounts, mut polls, mut watched) = (Vec::new(), Vec::new(), Vec::new());
         for account_settings in &settings.accounts {
             let places: Vec<Place> = account_settings
@@ -76,18 +79,11 @@ impl Agent {
                 }
             };
             transports.insert(needs, transport.clone());
-            let source = Source::new(
-                account_settings.provider,
-                account_settings.credentials_file.clone(),
-                account_settings.profile.clone(),
-                Arc::clone(variables),
-            );
             let account = Arc::new(Account::new(
                 account_settings.name.clone(),
                 account_settings.provider,
-                account_settings.regions.len(),
                 transport,
-                source,
+                credential(&mut credentials, account_settings, settings, variables),
                 Arc::clone(&api_metrics),
             ));
             for (region, endpoints) in places {
@@ -102,7 +98,7 @@ impl Agent {
                         client: client.clone(),
                         kind,
                         interval: settings.interval_of(kind.name),
-                        time_limit: settings.stale_after,
+                        stale_after: settings.stale_after,
                         show: Show {
                             tags: account_settings.tags.clone(),
                             states: account_settings.state_series,
@@ -195,6 +191,35 @@ async fn keep_polling(poll: Arc<Poll>, status: watch::Sender<Status>) {
         }
         tokio::time::sleep(poll.interval).await;
     }
+}
+
+/// Where a key is found: provider, file and profile.
+type KeyPlace = (Provider, Option<PathBuf>, Option<String>);
+
+fn key_place(account: &config::Account) -> KeyPlace {
+    (
+        account.provider,
+        account.credentials_file.clone(),
+        account.profile.clone(),
+    )
+}
+
+/// The account's credential, which it shares with every account that finds its key in the same place.
+fn credential(
+    known: &mut HashMap<KeyPlace, Arc<Credential>>,
+    account: &config::Account,
+    settings: &Settings,
+    variables: &Variables,
+) -> Arc<Credential> {
+    let place = key_place(account);
+    let sharing = settings.accounts.iter().filter(|other| key_place(other) == place);
+    let regions = sharing.map(|other| other.regions.len()).sum();
+    let (provider, file, profile) = place.clone();
+    let made = || {
+        let source = Source::new(provider, file, profile, Arc::clone(variables));
+        Arc::new(Credential::new(provider, regions, source))
+    };
+    Arc::clone(known.entry(place).or_insert_with(made))
 }
 
 /// A region and the endpoints of its services.

@@ -107,6 +107,8 @@ impl Page {
     /// The page as of now.
     pub fn assemble(&self, format: Format, gzip: bool) -> Assembled {
         let mut pieces = Pieces::new(gzip);
+        // Before the readings: one that is published meanwhile is then newer than its age says, never older.
+        let own = self.registry.gather();
         let readings: Vec<(&Watched, Arc<Reading>)> = self
             .watched
             .iter()
@@ -136,8 +138,8 @@ impl Page {
                 }
             }
         }
-        for family in self.registry.gather() {
-            push_family(&mut pieces.pending, &family, format);
+        for family in &own {
+            push_family(&mut pieces.pending, family, format);
         }
         if format == Format::OpenMetrics {
             pieces.pending.push_str("# EOF\n");

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use prometheus::{GaugeVec, IntCounterVec, IntGaugeVec, Registry};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::api::{Client, Error, Reason};
 use crate::metric::Family;
@@ -93,8 +93,8 @@ pub struct Poll {
     pub kind: &'static Kind,
     /// From the start of one poll to the start of the next.
     pub interval: Duration,
-    /// The longest a poll may take: what it would bring later is too old to be shown.
-    pub time_limit: Duration,
+    /// The age at which a reading is not shown any more.
+    pub stale_after: Duration,
     /// How resources are shown.
     pub show: Show,
     /// Where it is counted.
@@ -162,8 +162,19 @@ impl Poll {
         let mut past = Past::default();
         loop {
             ticks.tick().await;
+            let begun = Instant::now();
             let outcome = self.poll(status, true).await;
-            self.tell(&outcome, &mut past);
+            self.tell(&outcome, begun.elapsed(), &mut past);
+            let reading = status.borrow().reading.clone();
+            let gone = reading.is_some_and(|reading| reading.is_older_than(self.stale_after));
+            if gone && !std::mem::replace(&mut past.gone, gone) {
+                let [account, region, kind] = self.labels();
+                warn!(
+                    account,
+                    region, kind, "the last reading is too old: it has left the page"
+                );
+            }
+            past.gone = gone;
         }
     }
 
@@ -183,14 +194,17 @@ impl Poll {
             .duration
             .with_label_values(&labels)
             .set(begun.elapsed().as_secs_f64());
-        self.metrics
-            .success
-            .with_label_values(&labels)
-            .set(i64::from(outcome.is_ok()));
         match &outcome {
             Ok(reading) => {
-                self.metrics.success.with_label_values(&labels).set(1);
+                // Published before it is dated: a page between the two says it is older than it is, not newer.
+                let shown = Some(Arc::clone(reading));
+                status.send_replace(Status {
+                    reading: shown,
+                    tried: true,
+                    failure: None,
+                });
                 let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+                self.metrics.success.with_label_values(&labels).set(1);
                 self.metrics
                     .last_success
                     .with_label_values(&labels)
@@ -203,16 +217,16 @@ impl Poll {
                     .skipped_objects
                     .with_label_values(&labels)
                     .set(count(reading.skipped));
-                let reading = Some(Arc::clone(reading));
-                status.send_replace(Status {
-                    reading,
-                    tried: true,
-                    failure: None,
-                });
             }
             Err(error) => self.failed(status, error.reason(), error.explained().into()),
         }
         outcome
+    }
+
+    /// The longest a poll may take: what it brings has to last until the next poll brings more.
+    fn time_limit(&self) -> Duration {
+        let until_the_next = self.stale_after.saturating_sub(self.interval);
+        until_the_next.max(self.stale_after / 2)
     }
 
     /// Counts a poll that ended by a fault of ours.
@@ -241,7 +255,7 @@ impl Poll {
     }
 
     async fn observe(&self, at: Timestamp, begun: Instant) -> Result<Arc<Reading>, Error> {
-        let client = self.client.until(begun + self.time_limit);
+        let client = self.client.until(begun + self.time_limit());
         let account = client.account();
         let show = self.show.clone();
         let mut observation =
@@ -251,10 +265,30 @@ impl Poll {
     }
 
     /// Logs what changed: a failure that goes on, or an object that stays odd, is told once.
-    fn tell(&self, outcome: &Result<Arc<Reading>, Error>, past: &mut Past) {
+    fn tell(&self, outcome: &Result<Arc<Reading>, Error>, took: Duration, past: &mut Past) {
         let [account, region, kind] = self.labels();
+        debug!(
+            account,
+            region,
+            kind,
+            succeeded = outcome.is_ok(),
+            seconds = took.as_secs_f64(),
+            "polled"
+        );
         match outcome {
             Ok(reading) => {
+                let slow = took + self.interval > self.stale_after;
+                if slow && !std::mem::replace(&mut past.slow, slow) {
+                    warn!(
+                        account,
+                        region,
+                        kind,
+                        seconds = took.as_secs_f64(),
+                        "a poll takes so long that its reading is too old before the next one is there: raise \
+                         `stale_after` or `requests_per_second`, or poll more often"
+                    );
+                }
+                past.slow = slow;
                 if past.failing.take().is_some() {
                     info!(
                         account,
@@ -303,4 +337,6 @@ impl Poll {
 struct Past {
     failing: Option<Reason>,
     skipped: usize,
+    slow: bool,
+    gone: bool,
 }

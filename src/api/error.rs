@@ -83,7 +83,8 @@ pub enum Cause {
     Credentials(Box<crate::credentials::Error>),
     /// The key was refused before and is not tried again yet, so that the account is not locked.
     #[error(
-        "not sent: the key was refused {strikes} times in a row and is tried again in {} s, or when it changes",
+        "not sent: {} ({strikes} in a row) and is tried again in {} s, or when it changes",
+        if *.unheard { "no answer came to a request with an untried key" } else { "the key was refused" },
         .remaining.as_secs()
     )]
     Locked {
@@ -91,6 +92,8 @@ pub enum Cause {
         strikes: u32,
         /// Until the next try.
         remaining: Duration,
+        /// Whether the last refusal is only feared.
+        unheard: bool,
     },
     /// The poll's time was over before the request's turn came.
     #[error("not sent: the poll's time was over while it waited for {waited_for}")]
@@ -133,7 +136,9 @@ pub enum Cause {
         detail: String,
     },
     /// A listing that would never end.
-    #[error("the listing does not end: page {page} gave a cursor that was used before")]
+    #[error(
+        "the listing does not end: the cursor of page {page} was used before, is no cursor, or is one too many"
+    )]
     Endless {
         /// Pages read.
         page: u32,
@@ -148,6 +153,8 @@ pub struct Answer {
     pub status: u16,
     /// The cloud's code; `HTTP 503` and the like when the body holds none.
     pub code: String,
+    /// Whether the code is the cloud's own; anything between us and it can answer with a status.
+    pub has_code: bool,
     /// The cloud's words, at most [`MESSAGE_LIMIT`] characters.
     pub message: String,
     /// The cloud's name for this request, for its support.
@@ -191,6 +198,7 @@ impl From<Locked> for Cause {
         Self::Locked {
             strikes: locked.strikes,
             remaining: locked.remaining,
+            unheard: locked.unheard,
         }
     }
 }
@@ -210,7 +218,8 @@ impl Cause {
             }
             (Self::NoTime { .. }, _) => "raise `requests_per_second` or `stale_after`, or poll fewer kinds",
             (Self::Answer(_), Reason::Auth) => {
-                "check that the key is whole, active and of this provider and region"
+                "check that the key is whole, active and of this provider and region (OUTSCALE refuses good keys too while \
+                 an account is locked)"
             }
             (Self::Answer(_), Reason::Denied) => "allow this action in the policy of the key's user",
             (Self::Answer(_), Reason::Clock) => "set this machine's clock",
@@ -223,8 +232,8 @@ impl Cause {
     pub fn reason(&self) -> Reason {
         match self {
             Self::Answer(answer) => answer.reason(),
+            Self::Unreachable { .. } | Self::Locked { unheard: true, .. } => Reason::Unreachable,
             Self::Credentials(_) | Self::Locked { .. } | Self::Unsendable { .. } => Reason::Auth,
-            Self::Unreachable { .. } => Reason::Unreachable,
             Self::Timeout { .. } | Self::NoTime { .. } => Reason::Timeout,
             Self::Malformed { .. } | Self::Endless { .. } => Reason::Malformed,
         }
@@ -234,8 +243,9 @@ impl Cause {
 impl Answer {
     /// Reads an error answer, whichever envelope it comes in: EC2's, the query services', a third form
     /// with `Errors` inside `ErrorResponse`, HTML or nothing at all.
-    pub fn parse(status: u16, body: &[u8], header_request_id: Option<&str>) -> Self {
+    pub fn parse(status: u16, body: &str, header_request_id: Option<&str>) -> Self {
         let found = Envelope::read(body);
+        let has_code = found.code.is_some();
         let code = found.code.unwrap_or_else(|| format!("HTTP {status}"));
         let message = found.message.unwrap_or_else(|| match found.recognised {
             true => "no message".to_owned(),
@@ -244,6 +254,7 @@ impl Answer {
         });
         Self {
             status,
+            has_code,
             code: limited(&code, 128),
             message: limited(&message, MESSAGE_LIMIT),
             request_id: found
@@ -260,6 +271,7 @@ impl Answer {
             "UnauthorizedOperation" | "AccessDenied" | "AccessDeniedException" | "UnauthorizedAccess" => {
                 Reason::Denied
             }
+            _ if self.names_the_clock() => Reason::Clock,
             "RequestExpired" | "RequestTimeTooSkewed" | "RequestInTheFuture" => Reason::Clock,
             code if REFUSED_KEY.contains(&code) => Reason::Auth,
             _ if self.status == 429 => Reason::Throttled,
@@ -272,17 +284,12 @@ impl Answer {
         }
     }
 
-    /// Whether the cloud refused the key, or a signature that a wrong clock could have spoilt.
-    pub fn may_be_clock(&self) -> bool {
-        matches!(self.reason(), Reason::Clock | Reason::Auth)
-    }
-
     /// Whether the cloud's words name the time and not the key.
-    pub fn names_the_clock(&self) -> bool {
-        self.reason() == Reason::Clock
-            || (self.code == "SignatureDoesNotMatch"
-                && (self.message.contains("Signature expired")
-                    || self.message.contains("Signature not yet current")))
+    fn names_the_clock(&self) -> bool {
+        self.code == "SignatureDoesNotMatch"
+            && ["Signature expired", "Signature not yet current"]
+                .iter()
+                .any(|words| self.message.contains(words))
     }
 
     /// Whether the cloud refused a parameter as such: paging parameters are not proven on OUTSCALE.
@@ -310,10 +317,9 @@ struct Envelope {
 }
 
 impl Envelope {
-    fn read(body: &[u8]) -> Self {
+    fn read(body: &str) -> Self {
         let mut found = Self::default();
-        let body = String::from_utf8_lossy(body);
-        let mut reader = quick_xml::Reader::from_str(&body);
+        let mut reader = quick_xml::Reader::from_str(body);
         reader.config_mut().check_end_names = false;
         let mut element = String::new();
         let mut text = String::new();
@@ -353,8 +359,8 @@ impl Envelope {
 }
 
 /// The first words of a body that is no envelope, so that a person can tell a proxy's page from a cloud's.
-pub(super) fn sketch(body: &[u8]) -> String {
-    let head = String::from_utf8_lossy(body.get(..body.len().min(300)).unwrap_or_default());
+pub(super) fn sketch(body: &str) -> String {
+    let head: String = body.chars().take(300).collect();
     let words = head.split_whitespace().collect::<Vec<_>>().join(" ");
     format!("`{}`", limited(&words, 100))
 }
@@ -450,7 +456,7 @@ mod tests {
     use super::*;
 
     fn parsed(status: u16, body: &str) -> (String, String, Option<String>, Reason) {
-        let answer = Answer::parse(status, body.as_bytes(), None);
+        let answer = Answer::parse(status, body, None);
         let reason = answer.reason();
         (answer.code, answer.message, answer.request_id, reason)
     }
@@ -514,7 +520,7 @@ mod tests {
     fn an_error_names_action_key_code_message_and_request() {
         let answer = Answer::parse(
             401,
-            b"<Response><Errors><Error><Code>AuthFailure</Code><Message>no\x1b[31m</Message></Error></Errors>\
+            "<Response><Errors><Error><Code>AuthFailure</Code><Message>no\x1b[31m</Message></Error></Errors>\
               <RequestID>r-1</RequestID></Response>",
             None,
         );

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use prometheus::{CounterVec, GaugeVec, HistogramVec, IntCounterVec, IntGaugeVec, Registry};
 
 use super::{Action, Reason};
@@ -116,6 +116,8 @@ impl Metrics {
     }
 
     pub(super) fn action(&self, account: &str, region: &str, action: &Action) {
+        self.request_duration
+            .with_label_values(&[action.service.name(), action.name]);
         for outcome in ["ok"].into_iter().chain(Reason::ALL.map(Reason::name)) {
             self.requests
                 .with_label_values(&[account, region, action.service.name(), action.name, outcome])
@@ -146,10 +148,8 @@ impl Metrics {
             .inc_by(wait.as_secs_f64());
     }
 
-    pub(super) fn skew(&self, account: &str, region: &str, skew: SignedDuration) {
-        self.clock_skew
-            .with_label_values(&[account, region])
-            .set(skew.as_secs());
+    pub(super) fn skew(&self, account: &str, region: &str, seconds: i64) {
+        self.clock_skew.with_label_values(&[account, region]).set(seconds);
     }
 
     pub(super) fn locked_until(&self, account: &str, until: Option<Timestamp>) {
@@ -164,20 +164,24 @@ impl Metrics {
         }
     }
 
-    pub(super) fn credentials(&self, account: &str, source: &'static str, suffix: &str) {
+    /// Shows where the key comes from and how its id ends; gives whether that has changed.
+    pub(super) fn credentials(&self, account: &str, source: &'static str, suffix: &str) -> bool {
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         if shown
             .get(account)
             .is_some_and(|(old, key)| *old == source && key == suffix)
         {
-            return;
+            return false;
         }
+        let mut changed = false;
         if let Some((old, key)) = shown.insert(account.to_owned(), (source, suffix.to_owned())) {
+            changed = true;
             drop(self.credentials_info.remove_label_values(&[account, old, &key]));
         }
         self.credentials_info
             .with_label_values(&[account, source, suffix])
             .set(1);
+        changed
     }
 }
 

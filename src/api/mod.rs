@@ -1,12 +1,14 @@
 //! The only room that opens a connection to a cloud.
 //!
-//! An [`Account`] holds what one credential shares over all its regions: the HTTP client, the key's source,
-//! the auth breaker and the clock's skew. A [`Client`] speaks for an account in one region: budget, endpoints.
+//! A [`Credential`] is what all accounts and regions with one key share: its source, the auth breaker, the clock's
+//! skew. A [`Client`] speaks for an [`Account`] in one region: budget, endpoints, attempts.
 //! Resources ask through [`Client::ask`] (one answer) and [`Client::list`] (every page).
 
+mod attempt;
 pub mod breaker;
 pub mod budget;
 mod client;
+mod credential;
 pub mod endpoint;
 pub mod error;
 mod metrics;
@@ -15,15 +17,14 @@ mod transport;
 pub mod xml;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
 
-use tokio::sync::Semaphore;
+use tracing::info;
 
-use crate::credentials::{Current, Source};
+use crate::credentials::Current;
 use crate::provider::Provider;
 
-use breaker::Breaker;
 pub use client::Client;
+pub use credential::Credential;
 pub use endpoint::{Endpoint, Override, Service};
 pub use error::{Cause, Error, Reason};
 pub use metrics::{FAMILIES, Metrics};
@@ -62,7 +63,7 @@ impl Action {
     }
 }
 
-/// What one credential shares over all its regions.
+/// One account of the settings.
 #[derive(Debug)]
 pub struct Account {
     /// The `account` label.
@@ -70,53 +71,41 @@ pub struct Account {
     /// The cloud.
     pub provider: Provider,
     transport: Transport,
-    source: Source,
-    breaker: Breaker,
-    /// Requests under way in all regions, where too many refusals at once would lock the account.
-    under_way: Semaphore,
-    /// How many of them may be one region's.
-    share: usize,
-    /// The cloud's clock minus ours, in seconds, as far as it is corrected for: the clock that is off is ours, so
-    /// one region tells it for all.
-    skew: AtomicI64,
+    credential: Arc<Credential>,
     metrics: Arc<Metrics>,
 }
 
 impl Account {
-    /// An account with so many regions, whose key has not been tried yet.
+    /// An account that uses this credential, alone or with others.
     pub fn new(
         name: String,
         provider: Provider,
-        regions: usize,
         transport: Transport,
-        source: Source,
+        credential: Arc<Credential>,
         metrics: Arc<Metrics>,
     ) -> Self {
         metrics.account(&name, provider);
-        let breaker = Breaker::new(provider.lock_out_after(), regions);
-        // One refusal fewer than a lock-out takes may be under way; where nothing locks, there is no cap.
-        let under_way = provider
-            .lock_out_after()
-            .and_then(|limit| usize::try_from(limit).ok())
-            .map_or(Semaphore::MAX_PERMITS, |limit| limit.saturating_sub(1).max(1));
         Self {
             name,
             provider,
             transport,
-            source,
-            breaker,
-            under_way: Semaphore::new(under_way),
-            share: (under_way / regions.max(1)).max(1),
-            skew: AtomicI64::new(0),
+            credential,
             metrics,
         }
     }
 
     /// The key in force, which the page then names by its last four characters.
     pub fn key(&self) -> Result<Current, crate::credentials::Error> {
-        let current = self.source.current()?;
-        self.metrics
-            .credentials(&self.name, current.source, current.credentials.suffix());
+        let current = self.credential.source.current()?;
+        let suffix = current.credentials.suffix();
+        if self.metrics.credentials(&self.name, current.source, suffix) {
+            info!(
+                account = self.name,
+                source = current.source,
+                key = suffix,
+                "another key is in force"
+            );
+        }
         Ok(current)
     }
 }

@@ -65,6 +65,7 @@ mod tests {
     fn answer(status: u16, code: &str) -> Cause {
         let answer = Answer {
             status,
+            has_code: true,
             code: code.to_owned(),
             message: String::new(),
             request_id: None,

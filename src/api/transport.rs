@@ -1,6 +1,7 @@
 //! One signed request over HTTP, and what came back.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -8,7 +9,8 @@ use reqwest::header::{CONTENT_TYPE, DATE, HOST, HeaderMap, HeaderValue, RETRY_AF
 use secrecy::ExposeSecret;
 
 use super::endpoint::Endpoint;
-use super::error::{Answer, Cause};
+use super::error::{Answer, Cause, sketch};
+use super::xml;
 use crate::credentials::Credentials;
 use crate::sigv4::{self, Request, Scope};
 
@@ -47,7 +49,7 @@ pub enum BadTransport {
 }
 
 /// An answer, of whatever status.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Reply {
     status: u16,
     body: Vec<u8>,
@@ -55,6 +57,24 @@ pub(super) struct Reply {
     retry_after: Option<Duration>,
     /// The cloud's clock minus ours, to the second.
     pub(super) skew: Option<SignedDuration>,
+}
+
+/// Why no answer came.
+#[derive(Debug)]
+pub(super) struct Unanswered {
+    pub(super) cause: Cause,
+    /// The request may have reached the cloud, which may have judged the key.
+    pub(super) may_have_arrived: bool,
+}
+
+/// A cause that has nothing to do with the key's fate.
+impl From<Cause> for Unanswered {
+    fn from(cause: Cause) -> Self {
+        Self {
+            cause,
+            may_have_arrived: false,
+        }
+    }
 }
 
 /// What a [`Transport`] is for. Accounts with the same needs share one.
@@ -123,8 +143,10 @@ impl Transport {
         form: &str,
         at: Timestamp,
         remaining: Duration,
-    ) -> Result<Reply, Cause> {
+    ) -> Result<Reply, Unanswered> {
         let within = ATTEMPT_TIMEOUT.min(remaining);
+        // The status, once there is one: an answer that is cut after it has told what matters of the key.
+        let status = AtomicU16::new(0);
         let exchange = async {
             let mut request = self.http.post(endpoint.url.clone()).body(form.to_owned());
             for (name, value) in signed_headers(endpoint, credentials, form, at) {
@@ -132,35 +154,89 @@ impl Transport {
                 value.set_sensitive(SENSITIVE.contains(&name));
                 request = request.header(name, value);
             }
-            let response = request
-                .send()
-                .await
-                .map_err(|error| broken(endpoint, error, within))?;
-            read(endpoint, response, within).await
+            let response = request.send().await.map_err(|error| Unanswered {
+                may_have_arrived: !error.is_connect() && !error.is_builder(),
+                cause: broken(endpoint, error, within),
+            })?;
+            status.store(response.status().as_u16(), Ordering::Relaxed);
+            Ok(read(endpoint, response, within).await?)
         };
         tokio::time::timeout(within, exchange).await.unwrap_or_else(|_| {
-            Err(Cause::Timeout {
+            let status = status.load(Ordering::Relaxed);
+            if status != 0 && !is_success(status) {
+                return Ok(Reply {
+                    status,
+                    ..Reply::default()
+                });
+            }
+            let cause = Cause::Timeout {
                 host: endpoint.host(),
                 within,
+            };
+            Err(Unanswered {
+                cause,
+                may_have_arrived: status == 0,
             })
         })
     }
 }
 
 impl Reply {
-    /// The body of a success; the error that any other status stands for.
-    pub(super) fn into_body(self) -> Result<String, Cause> {
-        if (200..300).contains(&self.status) {
-            return Ok(String::from_utf8(self.body)
-                .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()));
+    /// The body of a success, if it is the document asked for; the error that any other answer stands for.
+    ///
+    /// What the other side repeats of the key is taken out of the error.
+    pub(super) fn into_answer(
+        self,
+        host: &str,
+        root: &str,
+        credentials: &Credentials,
+    ) -> Result<String, Cause> {
+        if is_success(self.status) {
+            let body = String::from_utf8(self.body)
+                .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+            return match xml::Reader::open(&body, root) {
+                Ok(_) => Ok(body),
+                Err(error) => {
+                    let begin = redacted(body.chars().take(SKETCHED).collect(), credentials);
+                    let detail = format!("{error}; it begins with {}", sketch(&begin));
+                    Err(Cause::Malformed {
+                        host: host.to_owned(),
+                        expected: root.to_owned(),
+                        detail,
+                    })
+                }
+            };
         }
-        let answer = Answer::parse(self.status, &self.body, self.request_id.as_deref());
+        let body = redacted(String::from_utf8_lossy(&self.body).into_owned(), credentials);
+        let request_id = self.request_id.map(|id| redacted(id, credentials));
+        let answer = Answer::parse(self.status, &body, request_id.as_deref());
         Err(Answer {
             retry_after: self.retry_after,
             ..answer
         }
         .into())
     }
+}
+
+fn is_success(status: u16) -> bool {
+    (200..300).contains(&status)
+}
+
+/// Foreign text without what is secret of the key: a cloud may repeat the headers that it was sent.
+fn redacted(text: String, credentials: &Credentials) -> String {
+    let secrets = [
+        Some(&credentials.secret_access_key),
+        credentials.session_token.as_ref(),
+    ];
+    secrets
+        .into_iter()
+        .flatten()
+        .map(ExposeSecret::expose_secret)
+        .filter(|secret| !secret.is_empty() && text.contains(secret))
+        .fold(None, |cleaned: Option<String>, secret| {
+            Some(cleaned.as_deref().unwrap_or(&text).replace(secret, "[REDACTED]"))
+        })
+        .unwrap_or(text)
 }
 
 /// The headers of a signed form POST, `Authorization` last.
@@ -247,19 +323,24 @@ async fn read(
         return Err(too_large());
     }
     reply.body.reserve(announced.min(limit));
-    while let Some(chunk) = response
-        .chunk()
-        .await
-        .map_err(|error| broken(endpoint, error, within))?
-    {
-        if reply.body.len() + chunk.len() > limit {
-            if response.status().is_success() {
-                return Err(too_large());
-            }
-            // The code stands at the head of an error answer.
+    let success = response.status().is_success();
+    loop {
+        let chunk = match response.chunk().await {
+            Ok(Some(chunk)) => chunk,
+            // What came of an error answer may hold its code.
+            Err(error) if success => return Err(broken(endpoint, error, within)),
+            Ok(None) | Err(_) => break,
+        };
+        let room = limit - reply.body.len();
+        if chunk.len() > room && success {
+            return Err(too_large());
+        }
+        reply
+            .body
+            .extend_from_slice(chunk.get(..room.min(chunk.len())).unwrap_or_default());
+        if chunk.len() > room {
             break;
         }
-        reply.body.extend_from_slice(&chunk);
     }
     Ok(reply)
 }
@@ -323,8 +404,11 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A full page of a thousand instances takes a few seconds; a page that drips is given up.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Ten times a full page of the largest instances seen.
+/// A full page of a thousand instances with fifty tags of the longest kind fits.
 const ANSWER_LIMIT: usize = 64 << 20;
+
+/// Long enough to hold a session token whole where a person is shown the first words.
+const SKETCHED: usize = 8 << 10;
 
 /// An error answer is a few hundred bytes.
 const ERROR_ANSWER_LIMIT: usize = 64 << 10;

@@ -216,6 +216,16 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Fails where a list is missing that both clouds send even when it is empty: its absence is no empty list.
+pub fn require(found: bool, expected: &str) -> Result<(), Error> {
+    if found {
+        return Ok(());
+    }
+    Err(Error::NoResult {
+        expected: expected.to_owned(),
+    })
+}
+
 /// A time of either cloud, in seconds since the epoch: RFC 3339, or with `+0000` in place of `Z`.
 pub fn timestamp(text: &str) -> Option<f64> {
     let text = text.trim();

@@ -131,9 +131,9 @@ pub(super) async fn demo(arguments: Arguments) -> Result<(), Failure> {
     say(&format!(
         "    http://{address}/           what is polled, for people"
     ))?;
-    say("for example, what has changed or is out of service:")?;
+    say("for example, what is stopped or out of service:")?;
     say(&format!(
-        "    curl -s http://{address}/metrics | grep -E 'backend_healthy.* 0$'"
+        "    curl -s http://{address}/metrics | grep -E 'state=\"stopped\"}} 1$|backend_healthy.* 0$'"
     ))?;
     say("Ctrl-C ends it")?;
     run::serve(agent, listener).await

@@ -63,6 +63,15 @@ enum Command {
     Check {
         #[command(flatten)]
         account: AccountArguments,
+        /// Where `run` would serve the page.
+        #[arg(
+            long,
+            env = "VIGIE_LISTEN",
+            value_name = "HOST:PORT",
+            default_value = "",
+            hide_default_value = true
+        )]
+        listen: Given<Address>,
     },
     /// List every metric: name, type, labels, help.
     #[command(after_help = "Example:\n  vigie metrics --markdown > METRICS.md")]
@@ -199,11 +208,13 @@ impl Cli {
             }
             Command::Once { account, format } => {
                 let settings = account.settings()?;
-                start_log(settings.log_format, "warn");
+                // What fails is told at the end, once.
+                start_log(settings.log_format, "warn,vigie::api::attempt=error");
                 wait_for(once::once(&settings, format))
             }
-            Command::Check { account } => {
-                let settings = account.settings()?;
+            Command::Check { account, listen } => {
+                let mut settings = account.settings()?;
+                settings.listen = listen.0.unwrap_or(settings.listen);
                 start_log(settings.log_format, "warn");
                 check::check(&settings)
             }
@@ -228,6 +239,11 @@ impl AccountArguments {
             return config::load(Some(file), &registry, &variables).map_err(Failure::usage);
         }
         let Some(provider) = self.provider.0 else {
+            if !self.regions().is_empty() {
+                return Err(Failure::usage(anyhow::anyhow!(
+                    "`--provider` is missing: write `--provider outscale` or `--provider aws`"
+                )));
+            }
             return Err(Failure::usage(anyhow::anyhow!(
                 "no account to poll: write `--config FILE`, or `--provider outscale --region eu-west-2` \
                  (`vigie demo` needs neither)"

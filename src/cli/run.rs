@@ -54,10 +54,16 @@ pub(super) async fn serve(agent: Agent, listener: TcpListener) -> Result<(), Fai
 pub(super) fn told_to_end() -> anyhow::Result<impl Future<Output = &'static str> + Send + 'static> {
     let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
+    let mut hang_up = signal(SignalKind::hangup()).context("listening for SIGHUP")?;
     Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => "SIGTERM",
-            _ = interrupt.recv() => "SIGINT",
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => return "SIGTERM",
+                _ = interrupt.recv() => return "SIGINT",
+                _ = hang_up.recv() => {
+                    info!("SIGHUP: settings are read at the start only; keys are read again by themselves");
+                }
+            }
         }
     })
 }

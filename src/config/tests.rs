@@ -336,10 +336,10 @@ fn wrong_types_say_what_was_found_and_what_to_write() {
 
 #[test]
 fn requests_per_second_are_a_sensible_number() {
-    for number in ["0", "-1", "0.0", "nan", "inf", "1000.5"] {
+    for number in ["0", "-1", "0.0", "1e-20", "0.009", "nan", "inf", "1000.5"] {
         let sentence = account(&format!("requests_per_second = {number}"));
         assert!(
-            sentence.ends_with("write a number above 0 and up to 1000, such as 5"),
+            sentence.ends_with("write a number from 0.01 to 1000, such as 5"),
             "{sentence}"
         );
     }

@@ -332,9 +332,9 @@ impl Visitor<'_> for RateVisitor {
 
     fn visit_f64<E: Error>(self, number: f64) -> Result<Rate, E> {
         // A NaN is in no range.
-        if !(number > 0.0 && number <= MOST_REQUESTS) {
+        if !(FEWEST_REQUESTS..=MOST_REQUESTS).contains(&number) {
             return Err(E::custom(format!(
-                "is {number}: write a number above 0 and up to {MOST_REQUESTS}, such as 5"
+                "is {number}: write a number from {FEWEST_REQUESTS} to {MOST_REQUESTS}, such as 5"
             )));
         }
         Ok(Rate(number))
@@ -364,3 +364,6 @@ fn line(text: &str, expected: &str) -> Result<String, String> {
 }
 
 const MOST_REQUESTS: f64 = 1000.0;
+
+/// One in a hundred seconds: with fewer, no listing ends before it is too old.
+const FEWEST_REQUESTS: f64 = 0.01;

@@ -189,26 +189,27 @@ fn read_page<'a>(
     xml: &mut Reader<'a>,
     found: &mut impl FnMut(Instance<'a>),
 ) -> Result<Option<String>, xml::Error> {
-    let mut next = None;
+    let mut next = Cow::default();
+    let mut has_set = false;
     while let Some(name) = xml.child()? {
         match name {
-            "reservationSet" => xml.each("item", |reservation| {
-                while let Some(name) = reservation.child()? {
-                    match name {
-                        "instancesSet" => reservation.each("item", |item| {
+            "reservationSet" => {
+                has_set = true;
+                xml.each("item", |reservation| {
+                    reservation.each("instancesSet", |set| {
+                        set.each("item", |item| {
                             found(read_instance(item)?);
                             Ok(())
-                        })?,
-                        _ => reservation.skip()?,
-                    }
-                }
-                Ok(())
-            })?,
-            "nextToken" => next = Some(xml.text()?.into_owned()),
+                        })
+                    })
+                })?;
+            }
+            "nextToken" => xml.fill(&mut next)?,
             _ => xml.skip()?,
         }
     }
-    Ok(next)
+    xml::require(has_set, "reservationSet")?;
+    Ok(Some(next.into_owned()))
 }
 
 fn read_instance<'a>(xml: &mut Reader<'a>) -> Result<Instance<'a>, xml::Error> {
@@ -393,7 +394,10 @@ shutdown</message></stateReason>
     #[test]
     fn outscale_instance_is_shown_with_all_its_quirks() {
         let (observation, next) = observed(OUTSCALE, Provider::Outscale, Show::default());
-        assert_eq!((observation.objects, observation.skipped, next), (1, 0, None));
+        assert_eq!(
+            (observation.objects, observation.skipped, next.as_deref()),
+            (1, 0, Some(""))
+        );
         let [state, info, tags, launched, changed, reason] =
             <[String; 6]>::try_from(observation.into_texts()).unwrap();
         let states: Vec<&str> = state.lines().collect();

@@ -180,9 +180,6 @@ static BACKEND_STATE: Family = Family::gauge(
     "The backend's state and its cause, in the cloud's words.",
 );
 
-/// Health calls under way at once: five finish a long list sooner than twenty do, for the cloud's sake and ours.
-const HEALTH_CALLS_AT_ONCE: usize = 5;
-
 async fn observe(client: &Client, observation: &mut Observation) -> Result<(), Error> {
     let mut load_balancers: Vec<LoadBalancer> = Vec::new();
     let mut names: HashSet<String> = HashSet::new();
@@ -204,17 +201,23 @@ async fn observe(client: &Client, observation: &mut Observation) -> Result<(), E
     let mut described = stream::iter(load_balancers)
         .take_while(|_| future::ready(!failed.load(Ordering::Relaxed)))
         .map(|load_balancer| async {
-            let backends = backends(client, &load_balancer).await;
-            failed.fetch_or(backends.is_err(), Ordering::Relaxed);
-            (load_balancer, backends)
+            let health = health(client, &load_balancer).await;
+            failed.fetch_or(health.is_err(), Ordering::Relaxed);
+            (load_balancer, health)
         })
         .buffered(HEALTH_CALLS_AT_ONCE);
     let mut outcome = Ok(());
-    while let Some((load_balancer, backends)) = described.next().await {
-        match backends {
-            Ok(Some(backends)) => {
-                write(&load_balancer, &backends, observation);
+    while let Some((load_balancer, health)) = described.next().await {
+        match health {
+            Ok(Some(health)) => {
+                write(&load_balancer, &health.backends, observation);
                 observation.objects += 1;
+                for _ in 0..health.not_understood {
+                    observation.skip(format!(
+                        "a backend of `{}` without id or state",
+                        load_balancer.name
+                    ));
+                }
             }
             // It vanished between the list and its turn.
             Ok(None) => {}
@@ -225,20 +228,17 @@ async fn observe(client: &Client, observation: &mut Observation) -> Result<(), E
 }
 
 /// The health of a load balancer's backends; `None` if it is not there any more.
-async fn backends(client: &Client, load_balancer: &LoadBalancer) -> Result<Option<Vec<Backend>>, Error> {
+async fn health(client: &Client, load_balancer: &LoadBalancer) -> Result<Option<Health>, Error> {
     if !load_balancer.has_instances {
-        return Ok(Some(Vec::new()));
+        return Ok(Some(Health::default()));
     }
     let name = load_balancer.name.as_str();
-    let health = client
-        .ask(
-            &DESCRIBE_INSTANCE_HEALTH,
-            &[("LoadBalancerName", name)],
-            read_health,
-        )
-        .await;
-    match health {
-        Ok(backends) => Ok(Some(backends)),
+    let parameters = [("LoadBalancerName", name)];
+    match client
+        .ask(&DESCRIBE_INSTANCE_HEALTH, &parameters, read_health)
+        .await
+    {
+        Ok(health) => Ok(Some(health)),
         Err(error) if error.code().is_some_and(|code| GONE.contains(&code)) => {
             debug!(
                 account = client.account().name,
@@ -252,16 +252,13 @@ async fn backends(client: &Client, load_balancer: &LoadBalancer) -> Result<Optio
     }
 }
 
-/// What AWS answers for a load balancer that is gone: the code on the wire, and the shape's name.
-const GONE: [&str; 2] = ["LoadBalancerNotFound", "AccessPointNotFoundException"];
-
 #[derive(Debug, Default)]
 struct LoadBalancer {
     name: String,
     dns_name: String,
     scheme: String,
     vpc_id: String,
-    created: Option<f64>,
+    created: String,
     listeners: Vec<Listener>,
     health_check: HealthCheck,
     has_instances: bool,
@@ -273,13 +270,21 @@ type Listener = [String; 4];
 #[derive(Debug, Default)]
 struct HealthCheck {
     target: String,
-    interval: Option<f64>,
-    timeout: Option<f64>,
-    healthy_threshold: Option<f64>,
-    unhealthy_threshold: Option<f64>,
+    interval: String,
+    timeout: String,
+    healthy_threshold: String,
+    unhealthy_threshold: String,
 }
 
-#[derive(Debug)]
+/// What a load balancer says of its backends.
+#[derive(Debug, Default)]
+struct Health {
+    backends: Vec<Backend>,
+    /// Backends without an id or a state.
+    not_understood: usize,
+}
+
+#[derive(Debug, Default)]
 struct Backend {
     instance_id: String,
     state: String,
@@ -298,37 +303,42 @@ fn read_page(
     xml: &mut Reader<'_>,
     found: &mut impl FnMut(LoadBalancer),
 ) -> Result<Option<String>, xml::Error> {
-    let mut next = None;
+    let mut next = Cow::default();
+    let mut has_set = false;
     while let Some(name) = xml.child()? {
         match name {
-            "LoadBalancerDescriptions" => xml.each("member", |member| {
-                found(read_load_balancer(member)?);
-                Ok(())
-            })?,
-            "NextMarker" => next = Some(xml.text()?.into_owned()),
+            "LoadBalancerDescriptions" => {
+                has_set = true;
+                xml.each("member", |member| {
+                    found(read_load_balancer(member)?);
+                    Ok(())
+                })?;
+            }
+            "NextMarker" => xml.fill(&mut next)?,
             _ => xml.skip()?,
         }
     }
-    Ok(next)
+    xml::require(has_set, "LoadBalancerDescriptions")?;
+    Ok(Some(next.into_owned()))
 }
 
 fn read_load_balancer(xml: &mut Reader<'_>) -> Result<LoadBalancer, xml::Error> {
     let mut load_balancer = LoadBalancer::default();
     while let Some(name) = xml.child()? {
         match name {
-            "LoadBalancerName" => load_balancer.name = trimmed(&xml.text()?),
-            "DNSName" => load_balancer.dns_name = trimmed(&xml.text()?),
-            "Scheme" => load_balancer.scheme = trimmed(&xml.text()?),
+            "LoadBalancerName" => fill(&mut load_balancer.name, xml)?,
+            "DNSName" => fill(&mut load_balancer.dns_name, xml)?,
+            "Scheme" => fill(&mut load_balancer.scheme, xml)?,
             // `VPCId` on the wire; the newer API spells it `VpcId`.
-            "VPCId" | "VpcId" => load_balancer.vpc_id = trimmed(&xml.text()?),
-            "CreatedTime" => load_balancer.created = xml::timestamp(&xml.text()?),
+            "VPCId" | "VpcId" => fill(&mut load_balancer.vpc_id, xml)?,
+            "CreatedTime" => fill(&mut load_balancer.created, xml)?,
             "ListenerDescriptions" => xml.each("member", |member| {
                 member.each("Listener", |listener| {
                     load_balancer.listeners.push(read_listener(listener)?);
                     Ok(())
                 })
             })?,
-            "HealthCheck" => load_balancer.health_check = read_health_check(xml)?,
+            "HealthCheck" => read_health_check(xml, &mut load_balancer.health_check)?,
             "Instances" => xml.each("member", |member| {
                 load_balancer.has_instances = true;
                 member.skip()
@@ -352,61 +362,65 @@ fn read_listener(xml: &mut Reader<'_>) -> Result<Listener, xml::Error> {
                 continue;
             }
         };
-        listener[index] = trimmed(&xml.text()?);
+        fill(&mut listener[index], xml)?;
     }
     Ok(listener)
 }
 
-fn read_health_check(xml: &mut Reader<'_>) -> Result<HealthCheck, xml::Error> {
-    let mut check = HealthCheck::default();
+fn read_health_check(xml: &mut Reader<'_>, check: &mut HealthCheck) -> Result<(), xml::Error> {
     while let Some(name) = xml.child()? {
         match name {
-            "Target" => check.target = trimmed(&xml.text()?),
-            "Interval" => check.interval = number(&xml.text()?),
-            "Timeout" => check.timeout = number(&xml.text()?),
-            "HealthyThreshold" => check.healthy_threshold = number(&xml.text()?),
-            "UnhealthyThreshold" => check.unhealthy_threshold = number(&xml.text()?),
+            "Target" => fill(&mut check.target, xml)?,
+            "Interval" => fill(&mut check.interval, xml)?,
+            "Timeout" => fill(&mut check.timeout, xml)?,
+            "HealthyThreshold" => fill(&mut check.healthy_threshold, xml)?,
+            "UnhealthyThreshold" => fill(&mut check.unhealthy_threshold, xml)?,
             _ => xml.skip()?,
         }
     }
-    Ok(check)
+    Ok(())
 }
 
 /// Reads a `DescribeInstanceHealthResult`. The free text of `Description` is not for labels.
-fn read_health(xml: &mut Reader<'_>) -> Result<Vec<Backend>, xml::Error> {
-    let mut backends: Vec<Backend> = Vec::new();
+fn read_health(xml: &mut Reader<'_>) -> Result<Health, xml::Error> {
+    let mut health = Health::default();
     let mut seen: HashSet<String> = HashSet::new();
+    let mut has_set = false;
     xml.each("InstanceStates", |states| {
+        has_set = true;
         states.each("member", |member| {
-            let (mut id, mut state, mut reason) = (Cow::default(), Cow::default(), Cow::default());
+            let mut backend = Backend::default();
             while let Some(name) = member.child()? {
                 match name {
-                    "InstanceId" => member.fill(&mut id)?,
-                    "State" => member.fill(&mut state)?,
-                    "ReasonCode" => member.fill(&mut reason)?,
+                    "InstanceId" => fill(&mut backend.instance_id, member)?,
+                    "State" => fill(&mut backend.state, member)?,
+                    "ReasonCode" => fill(&mut backend.reason, member)?,
                     _ => member.skip()?,
                 }
             }
-            let backend = Backend {
-                instance_id: trimmed(&id),
-                state: trimmed(&state),
-                reason: trimmed(&reason),
-            };
-            if !backend.instance_id.is_empty() && seen.insert(backend.instance_id.clone()) {
-                backends.push(backend);
+            if backend.instance_id.is_empty() || backend.state.is_empty() {
+                health.not_understood += 1;
+            } else if seen.insert(backend.instance_id.clone()) {
+                health.backends.push(backend);
             }
             Ok(())
         })
     })?;
-    Ok(backends)
+    xml::require(has_set, "InstanceStates")?;
+    Ok(health)
 }
 
-fn trimmed(text: &str) -> String {
-    text.trim().to_owned()
+/// The text of the element just entered, into a field that is still empty, as [`Reader::fill`] does.
+fn fill(field: &mut String, xml: &mut Reader<'_>) -> Result<(), xml::Error> {
+    let text = xml.text()?;
+    if field.is_empty() {
+        text.trim().clone_into(field);
+    }
+    Ok(())
 }
 
 fn number(text: &str) -> Option<f64> {
-    text.trim().parse::<u32>().ok().map(f64::from)
+    text.parse::<u32>().ok().map(f64::from)
 }
 
 fn write(load_balancer: &LoadBalancer, backends: &[Backend], observation: &mut Observation) {
@@ -418,7 +432,7 @@ fn write(load_balancer: &LoadBalancer, backends: &[Backend], observation: &mut O
         .label("dns_name", &load_balancer.dns_name)
         .label("vpc_id", &load_balancer.vpc_id)
         .value(1.0);
-    if let Some(created) = load_balancer.created {
+    if let Some(created) = xml::timestamp(&load_balancer.created) {
         observation.sample(&CREATED).labels(own).value(created);
     }
     let mut shown: HashSet<&Listener> = HashSet::new();
@@ -446,13 +460,13 @@ fn write(load_balancer: &LoadBalancer, backends: &[Backend], observation: &mut O
             .value(1.0);
     }
     let figures = [
-        (&HEALTH_CHECK_INTERVAL, check.interval),
-        (&HEALTH_CHECK_TIMEOUT, check.timeout),
-        (&HEALTHY_THRESHOLD, check.healthy_threshold),
-        (&UNHEALTHY_THRESHOLD, check.unhealthy_threshold),
+        (&HEALTH_CHECK_INTERVAL, &check.interval),
+        (&HEALTH_CHECK_TIMEOUT, &check.timeout),
+        (&HEALTHY_THRESHOLD, &check.healthy_threshold),
+        (&UNHEALTHY_THRESHOLD, &check.unhealthy_threshold),
     ];
     for (family, figure) in figures {
-        if let Some(figure) = figure {
+        if let Some(figure) = number(figure) {
             observation.sample(family).labels(own).value(figure);
         }
     }
@@ -482,6 +496,12 @@ fn write(load_balancer: &LoadBalancer, backends: &[Backend], observation: &mut O
     }
 }
 
+/// What AWS answers for a load balancer that is gone: the code on the wire, and the shape's name.
+const GONE: [&str; 2] = ["LoadBalancerNotFound", "AccessPointNotFoundException"];
+
+/// Health calls under way at once, at most: the request budget is what bounds their rate.
+const HEALTH_CALLS_AT_ONCE: usize = 5;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -507,6 +527,7 @@ use</Description></member>
 <member><InstanceId>i-3</InstanceId><State>Unknown</State></member>
 <member><InstanceId>i-3</InstanceId><State>InService</State></member>
 <member><InstanceId>i-4</InstanceId><State>UP</State></member><member><State>InService</State></member>
+<member><InstanceId>i-5</InstanceId></member>
 </InstanceStates></DescribeInstanceHealthResult></DescribeInstanceHealthResponse>"#;
 
     #[test]
@@ -523,12 +544,13 @@ use</Description></member>
             found.iter().map(|one| one.has_instances).collect::<Vec<_>>(),
             [true, false]
         );
-        let backends = Reader::open(HEALTH, "DescribeInstanceHealthResponse")
+        let health = Reader::open(HEALTH, "DescribeInstanceHealthResponse")
             .unwrap()
             .whole(Some("DescribeInstanceHealthResult"), read_health)
             .unwrap();
         let mut observation = Observation::new(&KIND, "a", Provider::Outscale, "r", Show::default());
-        write(&found[0], &backends, &mut observation);
+        assert_eq!(health.not_understood, 2);
+        write(&found[0], &health.backends, &mut observation);
         write(&found[1], &[], &mut observation);
         let shown = observation
             .into_texts()

@@ -48,6 +48,8 @@ async fn what_may_pass_is_tried_again() {
     ] {
         let cloud = cloud(still()).await;
         let bench = Bench::one(only_instances(&cloud));
+        bench.succeeds().await;
+        cloud.forget_requests();
         cloud.inject(LIST, fault.clone(), Some(1));
         let page = bench.succeeds().await;
         assert_eq!(asked(&cloud, LIST).len(), 2, "{fault:?}");
@@ -75,6 +77,24 @@ async fn what_may_pass_is_tried_again() {
         let counted = [("kind", "instances"), ("reason", reason)];
         assert_eq!(page.value("vigie_poll_failures_total", &counted), Some(1.0));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_upon_an_untried_key_is_not_answered_with_another_try_where_refusals_lock() {
+    let cloud = cloud(still()).await;
+    let bench = Bench::one(only_instances(&cloud));
+    cloud.inject(LIST, Fault::Hang, Some(1));
+    let (poll, _) = bench.fails().await;
+    assert_eq!(poll, "prod eu-west-2 instances: timeout");
+    assert_eq!(asked(&cloud, LIST).len(), 1);
+    let (poll, error) = bench.fails().await;
+    assert_eq!(poll, "prod eu-west-2 instances: unreachable", "{error}");
+    assert!(
+        error.contains("no answer came to a request with an untried key"),
+        "{error}"
+    );
+    tokio::time::advance(Duration::from_secs(60)).await;
+    bench.succeeds().await;
 }
 
 #[tokio::test(start_paused = true)]

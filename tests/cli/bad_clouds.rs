@@ -98,23 +98,23 @@ async fn fails_for_every_kind(url: &str, told: &[&str]) {
     let arguments = [
         "once",
         "--provider",
-        "outscale",
+        "aws",
         "--region",
-        "eu-west-2",
+        "eu-west-1",
         "--endpoint-url",
         url,
     ];
     let mut vigie = vigie(&[&arguments[..], &["--format", "table"]].concat());
     vigie
-        .env("OSC_ACCESS_KEY", "AKWATCHER")
-        .env("OSC_SECRET_KEY", CANARY);
+        .env("AWS_ACCESS_KEY_ID", "AKWATCHER")
+        .env("AWS_SECRET_ACCESS_KEY", CANARY);
 
     let run = refused(&mut vigie, 1, told).await;
 
     let lines: Vec<&str> = run.stderr.lines().collect();
     assert_eq!(lines.len(), 2, "{url}: {}", run.stderr);
     for (line, kind) in lines.into_iter().zip(["instances", "load_balancers"]) {
-        let told = [told, &["vigie: ", kind, "account default", "eu-west-2"]].concat();
+        let told = [told, &["vigie: ", kind, "account default", "eu-west-1"]].concat();
         for words in told {
             assert!(line.contains(words), "{url}: not told: {words}\n{line}");
         }

@@ -86,7 +86,7 @@ async fn settings_that_are_wrong_are_refused_with_what_to_write() {
         ),
         (
             account("requests_per_second = 0"),
-            &["`account[0].requests_per_second` is 0", "above 0"],
+            &["`account[0].requests_per_second` is 0", "from 0.01 to 1000"],
         ),
         (String::new(), &["`account` is missing", "`[[account]]`"]),
     ];

@@ -1,0 +1,317 @@
+//! One call: its attempts, and what each of them tells about the key and the clock.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
+use tracing::{debug, warn};
+
+use super::breaker::{Locked, Pass};
+use super::client::{Client, failed};
+use super::transport::Unanswered;
+use super::{Account, Action, Cause, Error, Reason, retry};
+use crate::credentials::Current;
+
+impl Client {
+    /// Calls an action, again where that may help, and gives the body of its answer, whose root is right.
+    pub(super) async fn call(
+        &self,
+        action: &'static Action,
+        parameters: &[(&str, &str)],
+    ) -> Result<String, Error> {
+        let body = self.form(action, parameters);
+        let account = &*self.region.account;
+        let mut attempts = 0;
+        loop {
+            let key = account
+                .key()
+                .map_err(|error| failed(action, attempts, error.into()))?;
+            let cause = match self.attempt(action, &key, &body, &mut attempts).await {
+                Ok(answer) => return Ok(answer),
+                Err(Tried::WithAnOldKey(_)) if attempts < ATTEMPTS_WITH_A_REMEDY => continue,
+                Err(Tried::WithAnOldKey(cause) | Tried::Failed(cause)) => cause,
+                Err(Tried::AndMayNotAgain(cause)) => {
+                    return Err(failed_with(&key, action, attempts, cause));
+                }
+            };
+            match retry::backoff(&cause, attempts + 1, fastrand::f64()) {
+                Some(wait) if wait < self.remaining() => {
+                    debug!(account = account.name, region = self.region.name, action = action.name,
+                        attempts, wait_seconds = wait.as_secs_f64(), %cause, "trying again");
+                    tokio::time::sleep(wait).await;
+                }
+                _ => return Err(failed_with(&key, action, attempts, cause)),
+            }
+        }
+    }
+
+    /// Sends one request, once key, place and budget allow it, and judges what came back. A clock that
+    /// turns out to be off is corrected, and the request sent once more.
+    async fn attempt(
+        &self,
+        action: &'static Action,
+        key: &Current,
+        body: &str,
+        attempts: &mut u32,
+    ) -> Result<String, Tried> {
+        let region = &*self.region;
+        let credential = &*region.account.credential;
+        let waiting = async {
+            let share = region.share.acquire().await.ok();
+            let place = credential.under_way.acquire().await.ok();
+            let pass = credential.breaker.pass(&region.name, key.generation).await;
+            (pass, (share, place))
+        };
+        let (pass, _places) = tokio::time::timeout_at(self.deadline, waiting)
+            .await
+            .map_err(|_| Cause::NoTime {
+                waited_for: "its turn with the key",
+            })?;
+        let mut pass = pass.map_err(|locked| self.held_back(locked))?;
+        self.budget().await?;
+        // Another call may have been refused while this one waited.
+        pass.holds().map_err(|locked| self.held_back(locked))?;
+
+        let (outcome, off) = self.send(action, key, body, attempts).await;
+        match self.judge(&mut pass, key, outcome, off) {
+            Err(Verdict::Clock) => {}
+            Err(Verdict::Final(tried)) => return Err(tried),
+            Ok(answer) => return Ok(answer),
+        }
+        self.budget().await?;
+        pass.is_latest().map_err(|locked| self.held_back(locked))?;
+        let (outcome, _) = self.send(action, key, body, attempts).await;
+        self.judge(&mut pass, key, outcome, None)
+            .map_err(|verdict| match verdict {
+                Verdict::Final(tried) => tried,
+                Verdict::Clock => Tried::Failed(Cause::NoTime {
+                    waited_for: "the right time",
+                }),
+            })
+    }
+
+    async fn budget(&self) -> Result<(), Cause> {
+        let region = &*self.region;
+        let waited = region.budget.take(self.deadline).await;
+        let waited = waited.ok_or(Cause::NoTime {
+            waited_for: "the request budget",
+        })?;
+        region
+            .account
+            .metrics
+            .waited(&region.account.name, &region.name, waited);
+        Ok(())
+    }
+
+    /// Signs, sends and counts one request; gives also by how much the clock that signed it was off.
+    async fn send(
+        &self,
+        action: &'static Action,
+        key: &Current,
+        body: &str,
+        attempts: &mut u32,
+    ) -> (Result<String, Unanswered>, Option<i64>) {
+        let region = &*self.region;
+        let Account {
+            name,
+            metrics,
+            credential,
+            transport,
+            ..
+        } = &*region.account;
+        *attempts += 1;
+        let sent = Instant::now();
+        let applied = credential.skew.load(Ordering::Relaxed);
+        let at = Timestamp::now()
+            .saturating_add(SignedDuration::from_secs(applied))
+            .unwrap_or(Timestamp::MAX);
+        let endpoint = self.endpoint(action);
+        let reply = transport
+            .send(endpoint, &key.credentials, body, at, self.remaining())
+            .await;
+        let measured = reply
+            .as_ref()
+            .ok()
+            .and_then(|reply| reply.skew)
+            .map(|skew| skew.as_secs());
+        let root = format!("{}Response", action.name);
+        let outcome =
+            reply.and_then(|reply| Ok(reply.into_answer(&endpoint.host(), &root, &key.credentials)?));
+        debug!(
+            account = name,
+            region = region.name,
+            action = action.name,
+            attempt = *attempts,
+            seconds = sent.elapsed().as_secs_f64(),
+            outcome = outcome
+                .as_ref()
+                .map_or_else(|no| no.cause.to_string(), |_| "ok".to_owned()),
+            "asked the cloud"
+        );
+        let label = outcome
+            .as_ref()
+            .map_or_else(|unanswered| unanswered.cause.reason().name(), |_| "ok");
+        metrics.request(name, &region.name, action, label, sent.elapsed());
+        if let Some(measured) = measured {
+            metrics.skew(name, &region.name, measured);
+        }
+        // Another call may have corrected the clock since.
+        (
+            outcome,
+            measured.filter(|skew| skew.abs_diff(applied) > SKEW_TOLERATED_SECONDS),
+        )
+    }
+
+    /// Tells the breaker what the cloud thinks of the key.
+    fn judge(
+        &self,
+        pass: &mut Pass<'_>,
+        key: &Current,
+        outcome: Result<String, Unanswered>,
+        off: Option<i64>,
+    ) -> Result<String, Verdict> {
+        let Unanswered {
+            cause,
+            may_have_arrived,
+        } = match outcome {
+            Ok(body) => {
+                self.accepted(pass);
+                return Ok(body);
+            }
+            Err(unanswered) => unanswered,
+        };
+        match &cause {
+            Cause::Answer(answer) => match answer.reason() {
+                Reason::Auth | Reason::Clock => {}
+                Reason::Denied if answer.has_code => {
+                    self.accepted(pass);
+                    return Err(Tried::Failed(cause).into());
+                }
+                _ => return Err(Tried::Failed(cause).into()),
+            },
+            // The cloud may have refused it, and nobody will know: where refusals lock, it counts as one until
+            // the key is proven.
+            _ if may_have_arrived && pass.is_a_risk() => {
+                let locked = pass.unheard();
+                self.tell(
+                    key,
+                    &cause,
+                    &locked,
+                    "no answer came to the first request with the key",
+                );
+                return Err(Tried::AndMayNotAgain(cause).into());
+            }
+            _ => return Err(Tried::Failed(cause).into()),
+        }
+        if let Some(off) = off {
+            self.region.account.credential.skew.store(off, Ordering::Relaxed);
+            warn!(
+                account = self.region.account.name,
+                region = self.region.name,
+                skew_seconds = off,
+                "this machine's clock is off; signing with the cloud's time (set the clock, e.g. with NTP)"
+            );
+            if pass.refused_for_the_clock() {
+                return Err(Verdict::Clock);
+            }
+            return Err(Tried::AndMayNotAgain(cause).into());
+        }
+        let locked = pass.refused();
+        // The file may hold a new key already: one look now, and the next call with it is not held back.
+        match self.region.account.credential.source.reread() {
+            Ok(fresh) if fresh.generation != key.generation => return Err(Tried::WithAnOldKey(cause).into()),
+            Ok(_) => {}
+            Err(error) => warn!(
+                account = self.region.account.name,
+                "reading the key again: {error}"
+            ),
+        }
+        self.tell(key, &cause, &locked, "the cloud refuses the key");
+        Err(Tried::AndMayNotAgain(cause).into())
+    }
+
+    fn accepted(&self, pass: &Pass<'_>) {
+        if pass.accepted() {
+            let account = &*self.region.account;
+            account.metrics.locked_until(&account.name, None);
+        }
+    }
+
+    /// Says what a refusal leads to.
+    fn tell(&self, key: &Current, cause: &Cause, locked: &Locked, what: &str) {
+        self.show(locked);
+        let held_back = if locked.regional {
+            "to this region"
+        } else {
+            "with it"
+        };
+        warn!(
+            account = self.region.account.name, region = self.region.name, key = key.credentials.suffix(),
+            refusals = locked.strikes, next_try_seconds = locked.remaining.as_secs(), %cause,
+            "{what}; no call {held_back} until the next try or until the key changes"
+        );
+    }
+
+    fn held_back(&self, locked: Locked) -> Cause {
+        self.show(&locked);
+        locked.into()
+    }
+
+    /// The page shows until when a whole account is held back.
+    fn show(&self, locked: &Locked) {
+        if !locked.regional {
+            let until = Timestamp::now()
+                .saturating_add(locked.remaining)
+                .unwrap_or(Timestamp::MAX);
+            let account = &*self.region.account;
+            account.metrics.locked_until(&account.name, Some(until));
+        }
+    }
+
+    fn remaining(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+}
+
+fn failed_with(key: &Current, action: &'static Action, attempts: u32, cause: Cause) -> Error {
+    Error {
+        key_suffix: Some(key.credentials.suffix().to_owned()),
+        ..failed(action, attempts, cause)
+    }
+}
+
+/// What came of an attempt that gave no answer.
+enum Tried {
+    /// It failed; the kind of failure says whether another attempt may help.
+    Failed(Cause),
+    /// Another attempt could lock the account.
+    AndMayNotAgain(Cause),
+    /// There is a new key.
+    WithAnOldKey(Cause),
+}
+
+impl From<Cause> for Tried {
+    fn from(cause: Cause) -> Self {
+        Self::Failed(cause)
+    }
+}
+
+/// What one answer, or its absence, leads to.
+enum Verdict {
+    /// The clock is corrected: the same request may be sent once more.
+    Clock,
+    Final(Tried),
+}
+
+impl From<Tried> for Verdict {
+    fn from(tried: Tried) -> Self {
+        Self::Final(tried)
+    }
+}
+
+/// One with the old key, one with the new, one more: a key file that changes all the time gets no further.
+const ATTEMPTS_WITH_A_REMEDY: u32 = 3;
+
+/// Both clouds take five minutes; below four a refusal has another cause (aws-sdk-cpp draws the line there too).
+const SKEW_TOLERATED_SECONDS: u64 = 4 * 60;

@@ -1,0 +1,41 @@
+//! What all accounts and regions with one key share: its source, the breaker, the clock.
+
+use std::sync::atomic::AtomicI64;
+
+use tokio::sync::Semaphore;
+
+use super::breaker::Breaker;
+use crate::credentials::Source;
+use crate::provider::Provider;
+
+/// One place to find a key, and what is known of the key found there.
+#[derive(Debug)]
+pub struct Credential {
+    pub(super) source: Source,
+    pub(super) breaker: Breaker,
+    /// Requests under way in all regions, where too many refusals at once would lock the account.
+    pub(super) under_way: Semaphore,
+    /// How many of them may be one region's.
+    pub(super) share: usize,
+    /// The cloud's clock minus ours, in seconds, as far as it is corrected for: the clock that is off is ours, so
+    /// one region tells it for all.
+    pub(super) skew: AtomicI64,
+}
+
+impl Credential {
+    /// A key that has not been tried yet, to be used in so many regions.
+    pub fn new(provider: Provider, regions: usize, source: Source) -> Self {
+        // One refusal fewer than a lock-out takes may be under way; where nothing locks, there is no cap.
+        let under_way = provider
+            .lock_out_after()
+            .and_then(|limit| usize::try_from(limit).ok())
+            .map_or(Semaphore::MAX_PERMITS, |limit| limit.saturating_sub(1).max(1));
+        Self {
+            source,
+            breaker: Breaker::new(provider.lock_out_after(), regions),
+            under_way: Semaphore::new(under_way),
+            share: (under_way / regions.max(1)).max(1),
+            skew: AtomicI64::new(0),
+        }
+    }
+}
