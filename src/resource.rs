@@ -4,7 +4,7 @@
 //! its families and lists the actions it calls, from which everything else follows: what settings accept,
 //! what the key must be allowed, what the poller runs and what the documentation lists.
 
-use std::collections::HashMap;
+mod tags;
 
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize, Serializer};
@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use crate::api::{Action, Client, Error};
 use crate::metric::{self, Family};
 use crate::provider::Provider;
+pub use tags::tag_labels;
 
 /// A sort of resource that is watched.
 pub struct Kind {
@@ -210,126 +211,5 @@ impl Sample<'_> {
         self.text.push_str("} ");
         metric::push_value(self.text, value);
         self.text.push('\n');
-    }
-}
-
-/// The labels that an object's tags become: `tag_<name>`, with what a label name cannot hold as `_`.
-///
-/// Tags that become one name are told apart by `_conflict1`, `_conflict2`, …, in the order of their keys, so that
-/// none is lost and no label stands twice.
-pub fn tag_labels(tags: &[(String, String)], wanted: &Tags) -> Vec<(String, String)> {
-    let mut tags: Vec<&(String, String)> = match wanted {
-        Tags::None => return Vec::new(),
-        Tags::Listed(keys) => tags.iter().filter(|(key, _)| keys.contains(key)).collect(),
-        Tags::All => tags.iter().collect(),
-    };
-    tags.sort();
-    tags.dedup_by(|later, earlier| later.0 == earlier.0);
-    let names: Vec<String> = tags.iter().map(|(key, _)| label_name(key)).collect();
-    let mut uses: HashMap<&str, usize> = HashMap::new();
-    for name in &names {
-        *uses.entry(name).or_default() += 1;
-    }
-    let mut next: HashMap<&str, usize> = HashMap::new();
-    let mut labels: Vec<(String, String)> = Vec::with_capacity(tags.len());
-    for (name, (_, value)) in names.iter().zip(&tags) {
-        let mut label = name.clone();
-        if uses.get(name.as_str()).is_some_and(|uses| *uses > 1) {
-            let number = next.entry(name).or_default();
-            // A tag may be called `x_conflict1` of its own.
-            loop {
-                *number += 1;
-                label = format!("{name}_conflict{number}");
-                if !uses.contains_key(label.as_str()) {
-                    break;
-                }
-            }
-        }
-        labels.push((label, value.clone()));
-    }
-    labels
-}
-
-fn label_name(key: &str) -> String {
-    let legal = |character: char| {
-        if character.is_ascii_alphanumeric() {
-            character
-        } else {
-            '_'
-        }
-    };
-    format!("tag_{}", key.chars().map(legal).collect::<String>())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn labels(tags: &[(&str, &str)]) -> Vec<(String, String)> {
-        let tags: Vec<_> = tags
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-            .collect();
-        tag_labels(&tags, &Tags::All)
-    }
-
-    fn owned(labels: &[(&str, &str)]) -> Vec<(String, String)> {
-        labels
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect()
-    }
-
-    #[test]
-    fn tags_that_collide_are_numbered_in_the_order_of_their_keys() {
-        assert_eq!(
-            labels(&[("team_a", "2"), ("team-a", "1"), ("env", "prod")]),
-            owned(&[
-                ("tag_env", "prod"),
-                ("tag_team_a_conflict1", "1"),
-                ("tag_team_a_conflict2", "2")
-            ])
-        );
-    }
-
-    #[test]
-    fn a_tag_that_looks_like_a_numbered_one_keeps_its_name() {
-        assert_eq!(
-            labels(&[
-                ("x", "1"),
-                ("X", "0"),
-                ("a-", "2"),
-                ("a+", "3"),
-                ("a__conflict1", "4")
-            ]),
-            owned(&[
-                ("tag_X", "0"),
-                ("tag_a__conflict2", "3"),
-                ("tag_a__conflict3", "2"),
-                ("tag_a__conflict1", "4"),
-                ("tag_x", "1"),
-            ])
-        );
-    }
-
-    #[test]
-    fn a_tag_named_like_a_label_of_ours_is_another_label() {
-        assert_eq!(
-            labels(&[("instance_id", "x"), ("__name__", "y"), ("", "z"), ("é", "w")]),
-            owned(&[
-                ("tag_", "z"),
-                ("tag___name__", "y"),
-                ("tag_instance_id", "x"),
-                ("tag__", "w")
-            ])
-        );
-    }
-
-    #[test]
-    fn only_listed_tags_are_shown() {
-        let tags = owned(&[("env", "prod"), ("secret", "s")]);
-        let listed = Tags::Listed(vec!["env".into(), "absent".into()]);
-        assert_eq!(tag_labels(&tags, &listed), owned(&[("tag_env", "prod")]));
-        assert!(tag_labels(&tags, &Tags::None).is_empty());
     }
 }

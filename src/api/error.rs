@@ -1,12 +1,10 @@
-//! What can go wrong between a call and its answer, and the clouds' error envelopes.
+//! What can go wrong between a call and its answer.
 
 use std::fmt;
 use std::time::Duration;
 
-use quick_xml::events::Event;
-
+use super::answer::Answer;
 use super::breaker::Locked;
-use super::xml;
 
 /// The bounded cause of a failed call or poll: a label value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -145,24 +143,6 @@ pub enum Cause {
     },
 }
 
-/// What the cloud said in place of an answer.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{code} (HTTP {status}{}): {message}", RequestId(request_id))]
-pub struct Answer {
-    /// HTTP status.
-    pub status: u16,
-    /// The cloud's code; `HTTP 503` and the like when the body holds none.
-    pub code: String,
-    /// Whether the code is the cloud's own; anything between us and it can answer with a status.
-    pub has_code: bool,
-    /// The cloud's words, at most [`MESSAGE_LIMIT`] characters.
-    pub message: String,
-    /// The cloud's name for this request, for its support.
-    pub request_id: Option<String>,
-    /// What the server asked us to wait.
-    pub retry_after: Option<Duration>,
-}
-
 impl Error {
     /// The bounded cause.
     pub fn reason(&self) -> Reason {
@@ -240,141 +220,6 @@ impl Cause {
     }
 }
 
-impl Answer {
-    /// Reads an error answer, whichever envelope it comes in: EC2's, the query services', a third form
-    /// with `Errors` inside `ErrorResponse`, HTML or nothing at all.
-    pub fn parse(status: u16, body: &str, header_request_id: Option<&str>) -> Self {
-        let found = Envelope::read(body);
-        let has_code = found.code.is_some();
-        let code = found.code.unwrap_or_else(|| format!("HTTP {status}"));
-        let message = found.message.unwrap_or_else(|| match found.recognised {
-            true => "no message".to_owned(),
-            false if body.is_empty() => "empty answer".to_owned(),
-            false => format!("not an answer of the API but {}", sketch(body)),
-        });
-        Self {
-            status,
-            has_code,
-            code: limited(&code, 128),
-            message: limited(&message, MESSAGE_LIMIT),
-            request_id: found
-                .request_id
-                .or_else(|| header_request_id.map(|id| limited(id, 128))),
-            retry_after: None,
-        }
-    }
-
-    /// The bounded cause. Codes as AWS and OUTSCALE list them among their common errors.
-    pub fn reason(&self) -> Reason {
-        match self.code.as_str() {
-            code if THROTTLED.contains(&code) => Reason::Throttled,
-            "UnauthorizedOperation" | "AccessDenied" | "AccessDeniedException" | "UnauthorizedAccess" => {
-                Reason::Denied
-            }
-            _ if self.names_the_clock() => Reason::Clock,
-            "RequestExpired" | "RequestTimeTooSkewed" | "RequestInTheFuture" => Reason::Clock,
-            code if REFUSED_KEY.contains(&code) => Reason::Auth,
-            _ if self.status == 429 => Reason::Throttled,
-            _ if self.status == 401 => Reason::Auth,
-            // No code of the cloud's: something between us and it said so.
-            "HTTP 403" => Reason::Denied,
-            "HTTP 503" | "HTTP 502" | "HTTP 504" => Reason::Unreachable,
-            _ if (300..400).contains(&self.status) => Reason::Malformed,
-            _ => Reason::Other,
-        }
-    }
-
-    /// Whether the cloud's words name the time and not the key.
-    fn names_the_clock(&self) -> bool {
-        self.code == "SignatureDoesNotMatch"
-            && ["Signature expired", "Signature not yet current"]
-                .iter()
-                .any(|words| self.message.contains(words))
-    }
-
-    /// Whether the cloud refused a parameter as such: paging parameters are not proven on OUTSCALE.
-    pub fn refuses_a_parameter(&self) -> bool {
-        const CODES: [&str; 7] = [
-            "InvalidParameter",
-            "InvalidParameterCombination",
-            "InvalidParameterException",
-            "InvalidParameterValue",
-            "UnknownParameter",
-            "UnsupportedParameter",
-            "ValidationError",
-        ];
-        self.status == 400 && CODES.contains(&self.code.as_str())
-    }
-}
-
-/// What an error envelope holds, found by local name wherever it stands.
-#[derive(Default)]
-struct Envelope {
-    recognised: bool,
-    code: Option<String>,
-    message: Option<String>,
-    request_id: Option<String>,
-}
-
-impl Envelope {
-    fn read(body: &str) -> Self {
-        let mut found = Self::default();
-        let mut reader = quick_xml::Reader::from_str(body);
-        reader.config_mut().check_end_names = false;
-        let mut element = String::new();
-        let mut text = String::new();
-        // An error answer is short; what is longer is something else.
-        for _ in 0..256 {
-            match reader.read_event() {
-                Ok(Event::Start(start)) => {
-                    start.local_name().into_inner().clone_into(&mut element);
-                    found.recognised |= ENVELOPES.contains(&element.as_str());
-                    text.clear();
-                }
-                Ok(Event::End(_)) => {
-                    let slot = match element.as_str() {
-                        "Code" => &mut found.code,
-                        "Message" | "message" => &mut found.message,
-                        "RequestID" | "RequestId" | "requestId" => &mut found.request_id,
-                        _ => continue,
-                    };
-                    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
-                    if slot.is_none() && !words.is_empty() {
-                        *slot = Some(words);
-                    }
-                    element.clear();
-                }
-                Ok(Event::Text(piece)) => text.push_str(&piece),
-                Ok(Event::CData(piece)) => text.push_str(&piece),
-                Ok(Event::GeneralRef(reference)) => {
-                    text.extend(xml::resolve(&reference));
-                }
-                Ok(Event::Eof) | Err(_) => break,
-                Ok(_) => {}
-            }
-        }
-        // HTML has no `Code`; a page that happens to use the word is no envelope either.
-        if found.recognised { found } else { Self::default() }
-    }
-}
-
-/// The first words of a body that is no envelope, so that a person can tell a proxy's page from a cloud's.
-pub(super) fn sketch(body: &str) -> String {
-    let head: String = body.chars().take(300).collect();
-    let words = head.split_whitespace().collect::<Vec<_>>().join(" ");
-    format!("`{}`", limited(&words, 100))
-}
-
-/// Cuts foreign text and takes its control characters out: it goes into logs and terminals.
-fn limited(text: &str, characters: usize) -> String {
-    let clean = |character: char| if character.is_control() { ' ' } else { character };
-    let mut cut: String = text.chars().take(characters).map(clean).collect();
-    if text.chars().nth(characters).is_some() {
-        cut.push('…');
-    }
-    cut
-}
-
 /// `" with key …ABCD"`, or nothing.
 struct Key<'a>(&'a Option<String>);
 
@@ -399,122 +244,9 @@ impl fmt::Display for Attempts {
     }
 }
 
-/// `", request id X"`, or nothing.
-struct RequestId<'a>(&'a Option<String>);
-
-impl fmt::Display for RequestId<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0
-            .as_ref()
-            .map_or(Ok(()), |id| write!(formatter, ", request {id}"))
-    }
-}
-
-/// Longest message kept: clouds put an encoded authorization message of kilobytes behind some.
-pub const MESSAGE_LIMIT: usize = 300;
-
-const ENVELOPES: [&str; 3] = ["Response", "ErrorResponse", "Errors"];
-
-/// botocore's list, and the codes that EC2 and OUTSCALE name in their own pages.
-const THROTTLED: [&str; 17] = [
-    "BandwidthLimitExceeded",
-    "DependencyThrottle",
-    "EC2ThrottledException",
-    "LimitExceededException",
-    "PriorRequestNotComplete",
-    "ProvisionedThroughputExceededException",
-    "RequestLimitExceeded",
-    "RequestThrottled",
-    "RequestThrottledException",
-    "SlowDown",
-    "ThrottledException",
-    "Throttling",
-    "ThrottlingException",
-    "ThrottlingExceptions",
-    "TooManyRequests",
-    "TooManyRequestsException",
-    "TransactionInProgressException",
-];
-
-/// A key that is unknown, inactive, expired or signs wrongly; a region that the account has not opted into.
-const REFUSED_KEY: [&str; 11] = [
-    "AuthFailure",
-    "ExpiredToken",
-    "ExpiredTokenException",
-    "IncompleteSignature",
-    "InvalidAccessKeyId",
-    "InvalidClientTokenId",
-    "InvalidSignatureException",
-    "MissingAuthenticationToken",
-    "OptInRequired",
-    "SignatureDoesNotMatch",
-    "UnrecognizedClientException",
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn parsed(status: u16, body: &str) -> (String, String, Option<String>, Reason) {
-        let answer = Answer::parse(status, body, None);
-        let reason = answer.reason();
-        (answer.code, answer.message, answer.request_id, reason)
-    }
-
-    #[test]
-    fn every_envelope_is_understood() {
-        let ec2 = "<?xml version=\"1.0\"?>\n<Response><Errors><Error><Code>AuthFailure</Code><Message>AWS was \
-                   not able to validate</Message></Error></Errors><RequestID>r-1</RequestID></Response>";
-        let query = "<ErrorResponse xmlns=\"http://elasticloadbalancing.amazonaws.com/doc/2012-06-01/\"><Error>\
-                     <Type>Sender</Type><Code>Throttling</Code><Message>Rate exceeded</Message></Error>\
-                     <RequestId>r-2</RequestId></ErrorResponse>";
-        let third = "<ErrorResponse><Errors><Error><Code>AccessDenied</Code><Message>User: x &amp; y</Message>\
-                     <Type>Sender</Type></Error></Errors><RequestId>r-3</RequestId></ErrorResponse>";
-        assert_eq!(
-            parsed(401, ec2),
-            (
-                "AuthFailure".into(),
-                "AWS was not able to validate".into(),
-                Some("r-1".into()),
-                Reason::Auth
-            )
-        );
-        assert_eq!(
-            parsed(400, query),
-            (
-                "Throttling".into(),
-                "Rate exceeded".into(),
-                Some("r-2".into()),
-                Reason::Throttled
-            )
-        );
-        assert_eq!(
-            parsed(403, third),
-            (
-                "AccessDenied".into(),
-                "User: x & y".into(),
-                Some("r-3".into()),
-                Reason::Denied
-            )
-        );
-    }
-
-    #[test]
-    fn html_and_silence_get_a_code_from_the_status() {
-        let html = "<!DOCTYPE html><html><head><title>502</title></head><body>Code <b>Code</b></body></html>";
-        let (code, message, _, reason) = parsed(502, html);
-        assert_eq!((code.as_str(), reason), ("HTTP 502", Reason::Unreachable));
-        assert!(message.contains("<!DOCTYPE html>"), "{message}");
-        assert_eq!(parsed(500, "").0, "HTTP 500");
-        assert_eq!(parsed(500, "").1, "empty answer");
-    }
-
-    #[test]
-    fn limit_exceeded_is_not_a_throttle() {
-        let body =
-            "<ErrorResponse><Error><Code>LimitExceeded</Code><Message>keys</Message></Error></ErrorResponse>";
-        assert_eq!(parsed(409, body).3, Reason::Other);
-    }
 
     #[test]
     fn an_error_names_action_key_code_message_and_request() {
@@ -534,14 +266,5 @@ mod tests {
             format!("{:#}", anyhow::Error::from(error)),
             "DescribeInstances with key …MPLE failed after 2 attempts: AuthFailure (HTTP 401, request r-1): no [31m"
         );
-    }
-
-    #[test]
-    fn a_long_message_is_cut() {
-        let body = format!(
-            "<Response><Code>X</Code><Message>{}</Message></Response>",
-            "é".repeat(5000)
-        );
-        assert_eq!(parsed(400, &body).1.chars().count(), MESSAGE_LIMIT + 1);
     }
 }

@@ -4,6 +4,7 @@
 //! skew. A [`Client`] speaks for an [`Account`] in one region: budget, endpoints, attempts.
 //! Resources ask through [`Client::ask`] (one answer) and [`Client::list`] (every page).
 
+pub mod answer;
 mod attempt;
 pub mod breaker;
 pub mod budget;

@@ -59,7 +59,7 @@ const LONGEST: Duration = Duration::from_secs(20);
 
 #[cfg(test)]
 mod tests {
-    use super::super::error::Answer;
+    use super::super::answer::Answer;
     use super::*;
 
     fn answer(status: u16, code: &str) -> Cause {

@@ -8,8 +8,9 @@ use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{CONTENT_TYPE, DATE, HOST, HeaderMap, HeaderValue, RETRY_AFTER};
 use secrecy::ExposeSecret;
 
+use super::answer::{Answer, sketch};
 use super::endpoint::Endpoint;
-use super::error::{Answer, Cause, sketch};
+use super::error::Cause;
 use super::xml;
 use crate::credentials::Credentials;
 use crate::sigv4::{self, Request, Scope};

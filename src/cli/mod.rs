@@ -233,7 +233,7 @@ impl AccountArguments {
             .into_iter()
             .map(|kind| (kind.name, kind.providers))
             .collect();
-        let variables = config::process_variables();
+        let variables = config::process_environment();
         if let Some(file) = &self.config.0 {
             self.nothing_beside_a_file()?;
             return config::load(Some(file), &registry, &variables).map_err(Failure::usage);

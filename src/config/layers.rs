@@ -7,15 +7,15 @@ use std::{
     path::Path,
 };
 
-use config::{Config, ConfigError, Environment, File, FileFormat, Value};
+use config::{Config, ConfigError, File, FileFormat, Value};
 
 use super::error::{Error, Fault, Origin};
 
-/// Variables by name. Only those that start with `VIGIE_` matter here.
-pub type Variables = BTreeMap<String, String>;
+/// The environment, by name. Only those that start with `VIGIE_` matter here.
+pub type Environment = BTreeMap<String, String>;
 
 /// The variables of this process that settings may come from.
-pub fn process_variables() -> Variables {
+pub fn process_environment() -> Environment {
     env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
         .filter(|(name, _)| has_prefix(name, SINGLE))
@@ -23,7 +23,7 @@ pub fn process_variables() -> Variables {
 }
 
 /// The tree of values that the file holds, with the environment's over them.
-pub(super) fn tree(file: Option<&Path>, variables: &Variables) -> Result<Value, Error> {
+pub(super) fn tree(file: Option<&Path>, variables: &Environment) -> Result<Value, Error> {
     refuse_misspelled(variables)?;
     let mut builder = Config::builder();
     let mut parsed = None;
@@ -36,7 +36,7 @@ pub(super) fn tree(file: Option<&Path>, variables: &Variables) -> Result<Value, 
         .filter(|(name, _)| has_prefix(name, DOUBLE))
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
-    let environment = Environment::with_prefix("VIGIE")
+    let environment = config::Environment::with_prefix("VIGIE")
         .prefix_separator("__")
         .separator("__")
         .source(Some(ours.into_iter().collect()));
@@ -51,7 +51,7 @@ pub(super) fn tree(file: Option<&Path>, variables: &Variables) -> Result<Value, 
 }
 
 /// A fault with its origin: the variable that set the key, if one did, or else the file.
-pub(super) fn located(fault: Fault, file: Option<&Path>, variables: &Variables) -> Error {
+pub(super) fn located(fault: Fault, file: Option<&Path>, variables: &Environment) -> Error {
     let name = format!("{DOUBLE}{}", fault.key.replace('.', "__"));
     let below = format!("{name}__");
     let variable = (variables.keys()).find(|set| set.eq_ignore_ascii_case(&name) || has_prefix(set, &below));
@@ -72,7 +72,7 @@ pub(super) fn located(fault: Fault, file: Option<&Path>, variables: &Variables) 
 ///
 /// Flags have variables of their own (`VIGIE_REGIONS`, `VIGIE_LISTEN`), and Kubernetes sets `VIGIE_PORT`,
 /// `VIGIE_SERVICE_HOST` and more for a service called `vigie`: neither are settings.
-fn refuse_misspelled(variables: &Variables) -> Result<(), Error> {
+fn refuse_misspelled(variables: &Environment) -> Result<(), Error> {
     for found in variables.keys() {
         if has_prefix(found, DOUBLE) {
             let key = found.get(DOUBLE.len()..).unwrap_or_default().to_lowercase();

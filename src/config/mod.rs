@@ -17,7 +17,7 @@ use reqwest::Url;
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap as _};
 
 pub use error::{Error, Fault, Origin, Problem};
-pub use layers::{Variables, process_variables};
+pub use layers::{Environment, process_environment};
 pub use metrics::{FAMILIES, Metrics};
 pub use values::{Address, NoAddress};
 
@@ -174,7 +174,7 @@ pub struct OneAccount {
 }
 
 /// The settings of a file, with the environment's over them.
-pub fn load(file: Option<&Path>, registry: Registry<'_>, variables: &Variables) -> Result<Settings, Error> {
+pub fn load(file: Option<&Path>, registry: Registry<'_>, variables: &Environment) -> Result<Settings, Error> {
     let path = file.ok_or(Error::NoAccount)?;
     let tree = layers::tree(file, variables)?;
     let folder = path.parent().unwrap_or_else(|| Path::new(""));
@@ -184,7 +184,11 @@ pub fn load(file: Option<&Path>, registry: Registry<'_>, variables: &Variables) 
 }
 
 /// The settings of one account named `default`, with the environment's over the defaults.
-pub fn load_one(one: &OneAccount, registry: Registry<'_>, variables: &Variables) -> Result<Settings, Error> {
+pub fn load_one(
+    one: &OneAccount,
+    registry: Registry<'_>,
+    variables: &Environment,
+) -> Result<Settings, Error> {
     let tree = layers::tree(None, variables)?;
     let settings = strict::read(tree).and_then(|mut written: WrittenSettings| {
         written.account = Some(vec![WrittenAccount::from_flags(one)?]);

@@ -14,14 +14,14 @@ const ACCOUNT: &str = "[[account]]\nname = \"prod\"\nprovider = \"outscale\"\nre
 
 struct Fixture {
     folder: TempDir,
-    variables: Variables,
+    variables: Environment,
 }
 
 impl Fixture {
     fn new() -> Self {
         Self {
             folder: tempfile::tempdir().unwrap(),
-            variables: Variables::new(),
+            variables: Environment::new(),
         }
     }
 
@@ -570,7 +570,7 @@ fn variables_of_flags_and_of_kubernetes_are_no_settings() {
 fn file_that_cannot_be_read_says_why() {
     let fixture = Fixture::new();
     let sentence = |path: &Path| {
-        load(Some(path), REGISTRY, &Variables::new())
+        load(Some(path), REGISTRY, &Environment::new())
             .unwrap_err()
             .to_string()
     };
@@ -596,7 +596,7 @@ fn file_that_cannot_be_read_says_why() {
             .contains("is larger than 1 MiB")
     );
     assert!(
-        load(None, REGISTRY, &Variables::new())
+        load(None, REGISTRY, &Environment::new())
             .unwrap_err()
             .to_string()
             .starts_with("no account to watch")
@@ -662,7 +662,7 @@ fn syntax_error_never_shows_the_line() {
 
 #[test]
 fn one_account_comes_from_flags() {
-    let variables = Variables::from([("VIGIE__INTERVAL".to_owned(), "30s".to_owned())]);
+    let variables = Environment::from([("VIGIE__INTERVAL".to_owned(), "30s".to_owned())]);
     let settings = load_one(&one_account(), REGISTRY, &variables).unwrap();
     let account = &settings.accounts[0];
     assert_eq!(
@@ -682,7 +682,7 @@ fn one_account_comes_from_flags() {
 #[test]
 fn fault_of_a_flag_names_the_flag() {
     let sentence = |one: OneAccount| {
-        let refused = load_one(&one, REGISTRY, &Variables::new());
+        let refused = load_one(&one, REGISTRY, &Environment::new());
         refused.unwrap_err().to_string()
     };
     assert_eq!(

@@ -8,6 +8,7 @@
 //! | `GET /-/ready` | 200 once every kind has been tried, 503 before |
 
 mod landing;
+mod negotiation;
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -25,7 +26,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tracing::warn;
 
-use crate::exposition::{self, Page};
+use crate::exposition::Page;
 
 /// Serves until `shutdown` is over, then lets the requests under way end, for four seconds at most.
 pub async fn run(
@@ -72,8 +73,8 @@ fn router(page: Arc<Page>) -> Router {
 }
 
 async fn metrics(State(page): State<Arc<Page>>, headers: HeaderMap) -> Response {
-    let format = exposition::negotiate_format(&joined(&headers, header::ACCEPT));
-    let gzip = exposition::negotiate_gzip(&joined(&headers, header::ACCEPT_ENCODING));
+    let format = negotiation::format(&joined(&headers, header::ACCEPT));
+    let gzip = negotiation::takes_gzip(&joined(&headers, header::ACCEPT_ENCODING));
     let assembled = page.assemble(format, gzip);
     let body = Body::from_stream(stream::iter(
         assembled.pieces.into_iter().map(Ok::<_, Infallible>),

@@ -1,0 +1,148 @@
+use super::*;
+use crate::resource::{Show, StateSeries};
+
+/// The shape of an answer of FCU: empty elements, eight hexadecimal digits, no tagSet, code -1.
+const OUTSCALE: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+<DescribeInstancesResponse xmlns="http://ec2.amazonaws.com/doc/2014-06-15/">
+<requestId>6ab4ec1e-0000-0000-0000-000000000000</requestId>
+<reservationSet><item><reservationId>r-45f379b7</reservationId><ownerId>123456789012</ownerId><groupSet/>
+<instancesSet><item><instanceId>i-bee7ebf3</instanceId><imageId>ami-dd8ea8ab</imageId>
+<instanceState><code>-1</code><name>quarantine</name></instanceState><privateDnsName></privateDnsName>
+<dnsName></dnsName><keyName></keyName><amiLaunchIndex>0</amiLaunchIndex><productCodes/>
+<instanceType>tinav4.c2r4p2</instanceType><launchTime>2018-02-08T00:51:38.866+0000</launchTime>
+<placement><availabilityZone>eu-west-2a</availabilityZone><groupName></groupName><tenancy>default</tenancy></placement>
+<kernelId></kernelId><architecture>x86_64</architecture></item></instancesSet></item></reservationSet>
+</DescribeInstancesResponse>"#;
+
+/// The shape of an answer of EC2, cut down to what is read.
+const AWS: &str = r#"<DescribeInstancesResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/">
+<reservationSet><item><instancesSet>
+<item><instanceId>i-0123456789abcdef0</instanceId><imageId>ami-1</imageId>
+<instanceState><code>80</code><name>stopped</name></instanceState>
+<reason>User initiated (2024-11-22 15:40:00 GMT)</reason>
+<stateReason><code>Client.UserInitiatedShutdown</code><message>Client.UserInitiatedShutdown: User initiated
+shutdown</message></stateReason>
+<instanceType>m5.large</instanceType><launchTime>2024-11-22T14:00:00.000Z</launchTime>
+<placement><availabilityZone>eu-west-1a</availabilityZone><tenancy>dedicated</tenancy></placement>
+<instanceLifecycle>spot</instanceLifecycle><platform>windows</platform><vpcId>vpc-1</vpcId><subnetId>subnet-1</subnetId>
+<privateIpAddress>10.0.0.1</privateIpAddress><ipAddress>192.0.2.1</ipAddress>
+<tagSet><item><key>Name</key><value>a "b" \ &amp; c</value></item><item><key>env</key><value>prod</value></item>
+<item><key>empty</key><value/></item></tagSet></item>
+<item><instanceState><name>running</name></instanceState></item>
+<item><instanceId>i-1</instanceId></item>
+<item><instanceId>i-2</instanceId><instanceState><name>hibernating</name></instanceState></item>
+<item><instanceId>i-2</instanceId><instanceState><name>running</name></instanceState></item>
+</instancesSet></item></reservationSet><nextToken>page-2</nextToken></DescribeInstancesResponse>"#;
+
+fn observed(document: &str, provider: Provider, show_as: Show) -> (Observation, Option<String>) {
+    let mut observation = Observation::new(&KIND, "a", provider, "r", show_as);
+    let mut seen = HashSet::new();
+    let next = Reader::open(document, "DescribeInstancesResponse")
+        .and_then(|reader| {
+            reader.whole(None, |page| {
+                read_page(page, &mut |instance| show(&instance, &mut seen, &mut observation))
+            })
+        })
+        .unwrap();
+    (observation, next)
+}
+
+#[test]
+fn outscale_instance_is_shown_with_all_its_quirks() {
+    let (observation, next) = observed(OUTSCALE, Provider::Outscale, Show::default());
+    assert_eq!(
+        (observation.objects, observation.skipped, next.as_deref()),
+        (1, 0, Some(""))
+    );
+    let [state, info, tags, launched, changed, reason] =
+        <[String; 6]>::try_from(observation.into_texts()).unwrap();
+    let states: Vec<&str> = state.lines().collect();
+    assert_eq!(states.len(), 7);
+    assert_eq!(
+        states[6],
+        r#"cloud_instance_state{account="a",region="r",instance_id="i-bee7ebf3",state="quarantine"} 1"#
+    );
+    assert!(states[..6].iter().all(|line| line.ends_with("} 0")), "{state}");
+    assert_eq!(
+        info,
+        "cloud_instance_info{account=\"a\",region=\"r\",instance_id=\"i-bee7ebf3\",\
+         instance_type=\"tinav4.c2r4p2\",availability_zone=\"eu-west-2a\",image_id=\"ami-dd8ea8ab\",\
+         architecture=\"x86_64\",tenancy=\"default\"} 1\n"
+    );
+    assert_eq!(
+        launched,
+        "cloud_instance_launch_timestamp_seconds{account=\"a\",region=\"r\",instance_id=\"i-bee7ebf3\"} \
+         1518051098.866\n"
+    );
+    assert_eq!((tags.as_str(), changed.as_str(), reason.as_str()), ("", "", ""));
+}
+
+#[test]
+fn aws_instance_says_since_when_and_why() {
+    let show_as = Show {
+        tags: Tags::All,
+        states: StateSeries::Current,
+    };
+    let (observation, next) = observed(AWS, Provider::Aws, show_as);
+    assert_eq!(next.as_deref(), Some("page-2"));
+    let [state, info, tags, _, changed, reason] = <[String; 6]>::try_from(observation.into_texts()).unwrap();
+    let own = r#"{account="a",region="r",instance_id="i-0123456789abcdef0""#;
+    assert!(
+        state.starts_with(&format!("cloud_instance_state{own},state=\"stopped\"}} 1\n")),
+        "{state}"
+    );
+    let facts = r#",name="a \"b\" \\ & c",instance_type="m5.large",availability_zone="eu-west-1a",image_id="ami-1",platform="windows",lifecycle="spot",tenancy="dedicated",vpc_id="vpc-1",subnet_id="subnet-1",private_ip="10.0.0.1",public_ip="192.0.2.1"} 1"#;
+    assert_eq!(
+        info.lines().next(),
+        Some(format!("cloud_instance_info{own}{facts}").as_str())
+    );
+    let shown = r#",tag_Name="a \"b\" \\ & c",tag_env="prod"} 1"#;
+    assert_eq!(tags, format!("cloud_instance_tags{own}{shown}\n"));
+    assert_eq!(
+        changed,
+        format!("cloud_instance_state_changed_timestamp_seconds{own}}} 1732290000\n")
+    );
+    assert_eq!(
+        reason,
+        format!("cloud_instance_state_reason_info{own},code=\"Client.UserInitiatedShutdown\"}} 1\n")
+    );
+}
+
+#[test]
+fn what_cannot_be_understood_is_counted_and_the_others_are_shown() {
+    let show_as = Show {
+        tags: Tags::None,
+        states: StateSeries::Current,
+    };
+    let (observation, _) = observed(AWS, Provider::Aws, show_as);
+    assert_eq!((observation.objects, observation.skipped), (2, 2));
+    assert_eq!(
+        observation.first_skipped.as_deref(),
+        Some("an instance without instanceId (id ``)")
+    );
+    let state = &observation.into_texts()[0];
+    // Unknown, under its own name; and an id that comes twice holds once.
+    let unknown = r#"{account="a",region="r",instance_id="i-2",state="hibernating"} 1"#;
+    assert_eq!(
+        state.lines().nth(1),
+        Some(format!("cloud_instance_state{unknown}").as_str())
+    );
+    assert_eq!(state.lines().count(), 2);
+}
+
+#[test]
+fn only_a_time_the_cloud_says_is_shown() {
+    assert_eq!(
+        state_changed("User initiated (2024-11-22 15:40:00 GMT)"),
+        Some(1_732_290_000.0)
+    );
+    for unsaid in [
+        "",
+        "User initiated",
+        "User initiated (soon)",
+        "User initiated (2024-11-22 25:40:00 GMT)",
+        "GMT)",
+    ] {
+        assert_eq!(state_changed(unsaid), None, "{unsaid}");
+    }
+}
