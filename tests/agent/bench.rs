@@ -84,6 +84,10 @@ pub(crate) struct Account {
     pub(crate) key: Key,
     /// Further lines.
     pub(crate) lines: &'static str,
+    /// The file of its key, if that is not named as the account.
+    pub(crate) key_file: Option<&'static str>,
+    /// What goes with the key, if it is a temporary one.
+    pub(crate) session_token: Option<&'static str>,
 }
 
 impl Account {
@@ -95,6 +99,8 @@ impl Account {
             url: cloud.url(),
             key: key.clone(),
             lines: "",
+            key_file: None,
+            session_token: None,
         }
     }
 
@@ -125,10 +131,11 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let mut settings = format!("{head}\n");
         for account in accounts {
-            write_key(&folder, account.name, &account.key);
+            let file = account.key_file.unwrap_or(account.name);
+            write_key(&folder, file, &account.key, account.session_token);
             writeln!(
                 settings,
-                "[[account]]\nname = {0:?}\nprovider = {1:?}\nregions = {2:?}\ncredentials_file = {0:?}\n\
+                "[[account]]\nname = {0:?}\nprovider = {1:?}\nregions = {2:?}\ncredentials_file = {file:?}\n\
                  endpoints = {{ ec2 = {3:?}, elb = {3:?} }}\n{4}",
                 account.name,
                 account.provider.name(),
@@ -156,7 +163,7 @@ impl Bench {
 
     /// Puts another key into an account's file.
     pub(crate) fn change_key(&self, account: &str, key: &Key) {
-        write_key(&self.folder, account, key);
+        write_key(&self.folder, account, key, None);
     }
 
     /// Polls everything once, and gives what failed as `account region kind: reason`, with the whole error.
@@ -235,16 +242,19 @@ fn told(failed: &Failed) -> (String, String) {
     (poll, error)
 }
 
-fn write_key(folder: &TempDir, account: &str, key: &Key) {
-    let text = format!(
+fn write_key(folder: &TempDir, file: &str, key: &Key, session_token: Option<&str>) {
+    let mut text = format!(
         "[default]\naws_access_key_id = {}\naws_secret_access_key = {}\n",
         key.access_key_id,
         key.secret_access_key.expose_secret()
     );
+    if let Some(token) = session_token {
+        writeln!(text, "aws_session_token = {token}").unwrap();
+    }
     // As everybody should: a new file in the place of the old one, readable by nobody else.
     let fresh = tempfile::NamedTempFile::new_in(folder.path()).unwrap();
     fs::write(fresh.path(), text).unwrap();
-    fresh.persist(folder.path().join(account)).unwrap();
+    fresh.persist(folder.path().join(file)).unwrap();
 }
 
 /// Lets so much time pass.

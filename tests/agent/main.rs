@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where it is surprised")]
 
+mod answers;
 mod bench;
 mod faults;
 mod fleet;
@@ -10,3 +11,5 @@ mod lockout;
 mod paging;
 #[path = "../support/page.rs"]
 mod page;
+mod row;
+mod scripted;
