@@ -28,8 +28,14 @@ pub struct Answer {
 
 impl Answer {
     /// Reads an error answer, whichever envelope it comes in: EC2's, the query services', a third form
-    /// with `Errors` inside `ErrorResponse`, HTML or nothing at all.
-    pub fn parse(status: u16, body: &str, header_request_id: Option<&str>) -> Self {
+    /// with `Errors` inside `ErrorResponse`, HTML or nothing at all. `redact` takes out what nobody may read, from
+    /// the words as they are meant: an envelope can hold them in escapes.
+    pub fn parse(
+        status: u16,
+        body: &str,
+        header_request_id: Option<&str>,
+        redact: impl Fn(String) -> String,
+    ) -> Self {
         let found = Envelope::read(body);
         let has_code = found.code.is_some();
         let code = found.code.unwrap_or_else(|| format!("HTTP {status}"));
@@ -41,11 +47,12 @@ impl Answer {
         Self {
             status,
             has_code,
-            code: limited(&code, 128),
-            message: limited(&message, MESSAGE_LIMIT),
+            code: limited(&redact(code), 128),
+            message: limited(&redact(message), MESSAGE_LIMIT),
             request_id: found
                 .request_id
-                .or_else(|| header_request_id.map(|id| limited(id, 128))),
+                .or_else(|| header_request_id.map(str::to_owned))
+                .map(|id| limited(&redact(id), 128)),
             retry_after: None,
         }
     }
@@ -218,7 +225,7 @@ mod tests {
     use super::*;
 
     fn parsed(status: u16, body: &str) -> (String, String, Option<String>, Reason) {
-        let answer = Answer::parse(status, body, None);
+        let answer = Answer::parse(status, body, None, |text| text);
         let reason = answer.reason();
         (answer.code, answer.message, answer.request_id, reason)
     }

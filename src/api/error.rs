@@ -255,6 +255,7 @@ mod tests {
             "<Response><Errors><Error><Code>AuthFailure</Code><Message>no\x1b[31m</Message></Error></Errors>\
               <RequestID>r-1</RequestID></Response>",
             None,
+            |text| text,
         );
         let error = Error {
             action: "DescribeInstances",

@@ -209,8 +209,8 @@ impl Reply {
             };
         }
         let body = redacted(String::from_utf8_lossy(&self.body).into_owned(), credentials);
-        let request_id = self.request_id.map(|id| redacted(id, credentials));
-        let answer = Answer::parse(self.status, &body, request_id.as_deref());
+        let redact = |text| redacted(text, credentials);
+        let answer = Answer::parse(self.status, &body, self.request_id.as_deref(), redact);
         Err(Answer {
             retry_after: self.retry_after,
             ..answer
