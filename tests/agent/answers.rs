@@ -1,5 +1,5 @@
-//! Answers that are odd, too long or too talkative: understood or refused as a whole, and never repeated with a
-//! secret in them.
+//! Answers that are odd, too long or too talkative: understood or refused as a whole, and never
+//! repeated with a secret in them.
 
 use std::sync::Arc;
 
@@ -25,7 +25,8 @@ async fn landing_page(bench: &Bench) -> String {
     }
 }
 
-/// Answers both polls with this, and looks for a secret in everything that is said of it. The bench looks for its own.
+/// Answers both polls with this, and looks for a secret in everything that is said of it. The bench
+/// looks for its own.
 async fn assert_discreet(status: u16, body: &str) {
     let answered = body.to_owned();
     let cloud = Scripted::start(move |_| Answer::of(status, answered.clone())).await;

@@ -94,8 +94,8 @@ impl Scripted {
         self.state().refusals
     }
 
-    /// The most refusals that came one behind the other, counted when the request came and not when its answer
-    /// left; OUTSCALE locks the account at the fourth.
+    /// The most refusals that came one behind the other, counted when the request came and not when
+    /// its answer left; OUTSCALE locks the account at the fourth.
     pub(crate) fn longest_row(&self) -> usize {
         self.state().longest_row
     }
@@ -195,8 +195,8 @@ impl Answer {
         )
     }
 
-    /// A page with one load balancer in front of an instance, unless its name is empty, and what stands behind
-    /// the list.
+    /// A page with one load balancer in front of an instance, unless its name is empty, and what
+    /// stands behind the list.
     pub(crate) fn load_balancers(name: &str, rest: &str) -> Self {
         let member = format!(
             "<member><LoadBalancerName>{name}</LoadBalancerName><Instances><member><InstanceId>i-1</InstanceId>\
