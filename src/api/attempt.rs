@@ -1,5 +1,6 @@
 //! One call: its attempts, and what each of them tells about the key and the clock.
 
+use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -156,11 +157,13 @@ impl Client {
         if let Some(measured) = measured {
             metrics.skew(name, &region.name, measured);
         }
-        // Another call may have corrected the clock since.
-        (
-            outcome,
-            measured.filter(|skew| skew.abs_diff(applied) > SKEW_TOLERATED_SECONDS),
-        )
+        // A skew that the cloud takes explains no refusal; and another call may have corrected the clock since.
+        let accepted = credential.accepted_skew.load(Ordering::Relaxed);
+        if let (Ok(_), Some(measured)) = (&outcome, measured) {
+            credential.accepted_skew.store(measured, Ordering::Relaxed);
+        }
+        let far = |from: i64| move |skew: &i64| skew.abs_diff(from) > SKEW_TOLERATED_SECONDS;
+        (outcome, measured.filter(far(applied)).filter(far(accepted)))
     }
 
     /// Tells the breaker what the cloud thinks of the key.
@@ -181,28 +184,33 @@ impl Client {
             }
             Err(unanswered) => unanswered,
         };
-        match &cause {
+        let may_have_been_refused = match &cause {
             Cause::Answer(answer) => match answer.reason() {
-                Reason::Auth | Reason::Clock => {}
+                Reason::Auth | Reason::Clock => false,
                 Reason::Denied if answer.has_code => {
                     self.accepted(pass);
                     return Err(Tried::Failed(cause).into());
                 }
+                // A refusal whose body was lost or replaced on the way looks like this.
+                _ if !answer.has_code && matches!(answer.status, 400 | 403) => true,
                 _ => return Err(Tried::Failed(cause).into()),
             },
-            // The cloud may have refused it, and nobody will know: where refusals lock, it counts as one until
-            // the key is proven.
-            _ if may_have_arrived && pass.is_a_risk() => {
-                let locked = pass.unheard();
-                self.tell(
-                    key,
-                    &cause,
-                    &locked,
-                    "no answer came to the first request with the key",
-                );
-                return Err(Tried::AndMayNotAgain(cause).into());
-            }
+            _ if may_have_arrived => true,
             _ => return Err(Tried::Failed(cause).into()),
+        };
+        if may_have_been_refused {
+            return Err(match pass.unheard() {
+                Some(locked) => {
+                    self.tell(
+                        key,
+                        &cause,
+                        &locked,
+                        "the cloud may have refused the key, which is untried",
+                    );
+                    Tried::AndMayNotAgain(cause).into()
+                }
+                None => Tried::Failed(cause).into(),
+            });
         }
         if let Some(off) = off {
             self.region.account.credential.skew.store(off, Ordering::Relaxed);
@@ -233,8 +241,7 @@ impl Client {
 
     fn accepted(&self, pass: &Pass<'_>) {
         if pass.accepted() {
-            let account = &*self.region.account;
-            account.metrics.locked_until(&account.name, None);
+            self.show_until(None);
         }
     }
 
@@ -258,14 +265,27 @@ impl Client {
         locked.into()
     }
 
-    /// The page shows until when a whole account is held back.
+    /// The page shows until when a whole key is held back.
     fn show(&self, locked: &Locked) {
         if !locked.regional {
             let until = Timestamp::now()
                 .saturating_add(locked.remaining)
                 .unwrap_or(Timestamp::MAX);
-            let account = &*self.region.account;
-            account.metrics.locked_until(&account.name, Some(until));
+            self.show_until(Some(until));
+        }
+    }
+
+    fn show_until(&self, until: Option<Timestamp>) {
+        let Account {
+            credential, metrics, ..
+        } = &*self.region.account;
+        for account in credential
+            .accounts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+        {
+            metrics.locked_until(account, until);
         }
     }
 

@@ -17,8 +17,6 @@ use tokio::time::Instant;
 pub struct Breaker {
     /// Refusals in a row that lock the account, if they do at this provider.
     lock_out_after: Option<u32>,
-    /// Whether there is another region to leave the next try to.
-    several_regions: bool,
     /// The turn to try a key that is not proven.
     turn: Semaphore,
     state: Mutex<State>,
@@ -30,6 +28,15 @@ struct State {
     refusals: u64,
     /// The newest generation of the key that was given leave.
     newest_generation: u64,
+    /// Requests that have leave and no verdict yet: each may turn out a refusal.
+    under_way: u32,
+    /// Requests with a proven key that nobody heard the answer to, since the last acceptance.
+    unheard: u32,
+    /// Tries with an unproven key so far, and the number of each region's last one.
+    tries: u64,
+    tried: HashMap<String, u64>,
+    /// When each region last asked for leave.
+    asked: HashMap<String, Instant>,
     /// Refusals since the last acceptance.
     strikes: Strikes,
     /// The generation of the key that was refused last.
@@ -53,12 +60,17 @@ struct Strikes {
 }
 
 impl Strikes {
-    fn add(&mut self, unheard: bool) {
+    fn add(&mut self, refusals: u32, unheard: bool) {
         self.unheard = unheard;
-        self.count = self.count.saturating_add(1);
-        let wait = match self.count.saturating_sub(STRIKES_BEFORE_GROWTH) {
-            0 if self.count < STRIKES_BEFORE_GROWTH => FIRST_WAIT,
-            doublings => LONG_WAIT.saturating_mul(1 << doublings.min(8)).min(LONGEST_WAIT),
+        self.count = self.count.saturating_add(refusals);
+        if unheard {
+            // What nobody said is no reason to wait longer and longer.
+            self.count = self.count.min(STRIKES_BEFORE_GROWTH);
+        }
+        let wait = match self.count.checked_sub(STRIKES_BEFORE_GROWTH) {
+            None => FIRST_WAIT,
+            Some(_) if unheard => UNHEARD_WAIT,
+            Some(doublings) => LONG_WAIT.saturating_mul(1 << doublings.min(8)).min(LONGEST_WAIT),
         };
         let now = Instant::now();
         self.at = Some(now);
@@ -113,11 +125,10 @@ pub struct Pass<'a> {
 }
 
 impl Breaker {
-    /// A closed breaker for a key that nobody has tried, to be used in so many regions.
-    pub fn new(lock_out_after: Option<u32>, regions: usize) -> Self {
+    /// A closed breaker for a key that nobody has tried.
+    pub fn new(lock_out_after: Option<u32>) -> Self {
         Self {
             lock_out_after,
-            several_regions: regions > 1,
             turn: Semaphore::new(1),
             state: Mutex::default(),
         }
@@ -127,27 +138,72 @@ impl Breaker {
     ///
     /// Fails at once while the key may not be tried.
     pub async fn pass<'a>(&'a self, region: &'a str, generation: u64) -> Result<Pass<'a>, Locked> {
+        self.state().asked.insert(region.to_owned(), Instant::now());
         if self.check(region, generation)? {
-            return Ok(self.leave(region, generation, None));
+            return self.leave(region, generation, None);
         }
         let turn = self.turn.acquire().await.ok();
         // Whoever had the turn before may have proven the key, or spent the try.
         let proven = self.check(region, generation)?;
-        Ok(self.leave(region, generation, turn.filter(|_| !proven)))
+        self.leave(region, generation, turn.filter(|_| !proven))
     }
 
-    fn leave<'a>(&'a self, region: &'a str, generation: u64, turn: Option<SemaphorePermit<'a>>) -> Pass<'a> {
+    fn leave<'a>(
+        &'a self,
+        region: &'a str,
+        generation: u64,
+        turn: Option<SemaphorePermit<'a>>,
+    ) -> Result<Pass<'a>, Locked> {
+        let proven = turn.is_none();
         let mut state = self.state();
+        if !proven {
+            self.may_try(&state, region)?;
+            state.tries += 1;
+            let number = state.tries;
+            state.tried.insert(region.to_owned(), number);
+        }
         state.newest_generation = state.newest_generation.max(generation);
-        let (refusals, proven) = (state.refusals, turn.is_none());
-        Pass {
+        state.under_way += 1;
+        let refusals = state.refusals;
+        Ok(Pass {
             breaker: self,
             region,
             generation,
             refusals,
             proven,
             _turn: turn,
+        })
+    }
+
+    /// Whether an unproven key may be tried now, and by this region.
+    fn may_try(&self, state: &State, region: &str) -> Result<(), Locked> {
+        let strikes = &state.strikes;
+        let later = Locked {
+            strikes: strikes.count,
+            remaining: FIRST_WAIT,
+            regional: false,
+            unheard: strikes.unheard,
+        };
+        // What is still under way may be refused too.
+        let at_worst = strikes.count + state.under_way + 1;
+        if state.under_way > 0 && self.lock_out_after.is_some_and(|limit| at_worst >= limit) {
+            return Err(later);
         }
+        // After a refusal the turn goes round: a region that refuses must not take it from the others for ever.
+        let last = |region: &str| state.tried.get(region).copied();
+        let held_back = |region: &str| {
+            state
+                .regions
+                .get(region)
+                .is_some_and(|own| own.remaining().is_some())
+        };
+        let waits = |(other, at): (&String, &Instant)| {
+            at.elapsed() < ASKED_LATELY && last(other) < last(region) && !held_back(other)
+        };
+        if strikes.count > 0 && state.asked.iter().any(waits) {
+            return Err(later);
+        }
+        Ok(())
     }
 
     /// Whether the key may be used, and if so whether it is proven.
@@ -180,30 +236,31 @@ impl Breaker {
 impl Pass<'_> {
     /// Fails when the key may not be used any more: another call with it was refused since.
     pub fn holds(&self) -> Result<(), Locked> {
-        self.breaker.check(self.region, self.generation).map(drop)
+        let proven = self.breaker.check(self.region, self.generation)?;
+        if proven || !self.proven {
+            Ok(())
+        } else {
+            Err(self.superseded())
+        }
     }
 
     /// Fails when another call was refused since leave was given, or since this one's own refusal.
     pub fn is_latest(&self) -> Result<(), Locked> {
-        let (refusals, strikes) = {
-            let state = self.breaker.state();
-            (state.refusals, state.strikes.count)
-        };
-        if refusals == self.refusals {
+        if self.breaker.state().refusals == self.refusals {
             return Ok(());
         }
         self.holds()?;
-        Err(Locked {
-            strikes,
-            remaining: Duration::ZERO,
-            regional: false,
-            unheard: false,
-        })
+        Err(self.superseded())
     }
 
-    /// Whether a request that nobody hears the answer to may have brought the account nearer to a lock.
-    pub fn is_a_risk(&self) -> bool {
-        !self.proven && self.breaker.lock_out_after.is_some()
+    fn superseded(&self) -> Locked {
+        let strikes = self.breaker.state().strikes;
+        Locked {
+            strikes: strikes.count,
+            remaining: strikes.remaining().unwrap_or_default(),
+            regional: false,
+            unheard: strikes.unheard,
+        }
     }
 
     /// The cloud accepted the key: it answered, or denied the action to a key it knows. Gives whether that is
@@ -221,6 +278,7 @@ impl Pass<'_> {
             }
         }
         state.strikes = Strikes::default();
+        state.unheard = 0;
         state.regions.remove(self.region);
         if !state.accepting.iter().any(|region| region == self.region) {
             state.accepting.push(self.region.to_owned());
@@ -228,9 +286,16 @@ impl Pass<'_> {
         true
     }
 
-    /// No answer came to a request that is [a risk](Self::is_a_risk): the cloud may have refused the key.
-    pub fn unheard(&mut self) -> Locked {
-        self.strike(true)
+    /// No answer came, so that nobody knows whether the cloud refused the key. Where refusals lock, that holds back
+    /// a key that is not proven; of a proven one it is remembered until the next acceptance or refusal.
+    pub fn unheard(&mut self) -> Option<Locked> {
+        self.breaker.lock_out_after?;
+        if self.proven {
+            let mut state = self.breaker.state();
+            state.unheard = state.unheard.saturating_add(1);
+            return None;
+        }
+        Some(self.strike(true))
     }
 
     /// The cloud refused the key; gives the refusals in a row and the wait that follows.
@@ -245,40 +310,34 @@ impl Pass<'_> {
         let mut state = self.breaker.state();
         state.refusals += 1;
         self.refusals = state.refusals;
+        let refusals = 1 + std::mem::take(&mut state.unheard);
         let is_current = state.accepted_generation == Some(self.generation);
         if is_current {
             state.accepting.retain(|region| region != self.region);
         }
         state.refused_generation = Some(self.generation);
         let own = state.regions.entry(self.region.to_owned()).or_default();
-        own.add(unheard);
+        own.add(refusals, unheard);
         let own = *own;
         let elsewhere = is_current && !state.accepting.is_empty();
-        if elsewhere && self.breaker.lock_out_after.is_none() {
-            return Locked {
-                strikes: own.count,
-                remaining: own.remaining().unwrap_or_default(),
-                regional: true,
-                unheard,
+        let regional = elsewhere && self.breaker.lock_out_after.is_none();
+        let mut row = own;
+        if !regional {
+            if is_current {
+                state.accepting.clear();
+            }
+            state.strikes.add(refusals, unheard);
+            row = if own.count > state.strikes.count {
+                own
+            } else {
+                state.strikes
             };
         }
-        if is_current {
-            state.accepting.clear();
-        }
-        state.strikes.add(unheard);
-        let strikes = state.strikes;
-        if self.breaker.lock_out_after.is_none() && self.breaker.several_regions {
-            // The next try belongs to another region.
-            let until = strikes.until.map(|until| until + FIRST_WAIT);
-            state
-                .regions
-                .insert(self.region.to_owned(), Strikes { until, ..own });
-        }
-        let row = if own.count > strikes.count { own } else { strikes };
+        let remaining = row.remaining().unwrap_or_default();
         Locked {
             strikes: row.count,
-            remaining: row.remaining().unwrap_or_default(),
-            regional: false,
+            remaining,
+            regional,
             unheard,
         }
     }
@@ -296,11 +355,24 @@ impl Pass<'_> {
     }
 }
 
+impl Drop for Pass<'_> {
+    fn drop(&mut self) {
+        let mut state = self.breaker.state();
+        state.under_way = state.under_way.saturating_sub(1);
+    }
+}
+
 /// Tries that happen a minute apart. One fewer than OUTSCALE's lock-out needs.
 const STRIKES_BEFORE_GROWTH: u32 = 3;
 
 /// OUTSCALE's first lock lasts a minute; AWS's new keys need seconds to become known.
 const FIRST_WAIT: Duration = Duration::from_secs(60);
+
+/// A little more than the ten minutes after which a row of refusals is taken for forgotten.
+const UNHEARD_WAIT: Duration = Duration::from_secs(11 * 60);
+
+/// A region that has not asked for leave for so long is not waited for.
+const ASKED_LATELY: Duration = Duration::from_secs(5 * 60);
 
 /// Longer than OUTSCALE's longest lock of ten minutes.
 const LONG_WAIT: Duration = Duration::from_secs(15 * 60);
@@ -309,176 +381,4 @@ const LONG_WAIT: Duration = Duration::from_secs(15 * 60);
 const LONGEST_WAIT: Duration = Duration::from_secs(60 * 60);
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    async fn advance(seconds: u64) {
-        tokio::time::advance(Duration::from_secs(seconds)).await;
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn three_tries_a_minute_apart_then_the_waits_outlast_any_lock() {
-        let breaker = Breaker::new(Some(4), 2);
-        let mut waits = Vec::new();
-        for _ in 0..6 {
-            let wait = breaker.pass("r", 1).await.unwrap().refused().remaining.as_secs();
-            assert!(breaker.pass("r", 1).await.is_err());
-            advance(wait - 1).await;
-            assert!(breaker.pass("other", 1).await.is_err());
-            advance(1).await;
-            waits.push(wait);
-        }
-        assert_eq!(waits, [60, 60, 900, 1800, 3600, 3600]);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_unproven_key_is_tried_in_one_place_at_a_time() {
-        let breaker = Breaker::new(Some(4), 2);
-        let mut first = breaker.pass("a", 1).await.unwrap();
-        let second = tokio::time::timeout(Duration::from_secs(5), breaker.pass("b", 1)).await;
-        assert!(
-            second.is_err(),
-            "the second request waits for the first one's verdict"
-        );
-        first.refused();
-        drop(first);
-        assert!(breaker.pass("b", 1).await.is_err());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_proven_key_is_used_in_many_places_at_once() {
-        let breaker = Breaker::new(Some(4), 2);
-        breaker.pass("a", 1).await.unwrap().accepted();
-        let _one = breaker.pass("a", 1).await.unwrap();
-        let _two = breaker.pass("b", 1).await.unwrap();
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_new_key_is_tried_at_once_but_not_as_the_fourth_in_a_row() {
-        let breaker = Breaker::new(Some(4), 2);
-        for generation in 1..=3 {
-            breaker.pass("a", generation).await.unwrap().refused();
-        }
-        assert!(
-            breaker.pass("a", 4).await.is_err(),
-            "a fourth refusal would lock the account"
-        );
-        advance(900).await;
-        breaker.pass("a", 4).await.unwrap().accepted();
-        assert!(breaker.pass("a", 4).await.is_ok());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_new_key_waits_no_longer_than_a_lock_could_last() {
-        let breaker = Breaker::new(Some(4), 2);
-        for _ in 0..9 {
-            let wait = breaker.pass("a", 1).await.unwrap().refused().remaining;
-            assert!(breaker.pass("a", 2).await.is_err() || wait == FIRST_WAIT);
-            advance(wait.as_secs()).await;
-        }
-        breaker.pass("a", 1).await.unwrap().refused();
-        advance(899).await;
-        assert!(breaker.pass("a", 2).await.is_err());
-        advance(1).await;
-        assert!(breaker.pass("a", 1).await.is_err(), "the old key waits an hour");
-        assert!(breaker.pass("a", 2).await.is_ok());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_late_refusal_of_the_old_key_does_not_stop_the_new_one_for_long() {
-        let breaker = Breaker::new(None, 2);
-        breaker.pass("a", 1).await.unwrap().accepted();
-        let mut old = breaker.pass("a", 1).await.unwrap();
-        breaker.pass("a", 2).await.unwrap().accepted();
-        old.refused();
-        assert!(
-            breaker.pass("a", 2).await.is_ok(),
-            "the refusal was the other key's"
-        );
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn one_region_that_refuses_does_not_stop_the_others_where_nothing_locks() {
-        let breaker = Breaker::new(None, 2);
-        breaker.pass("open", 1).await.unwrap().accepted();
-        breaker.pass("closed", 1).await.unwrap().refused();
-        assert!(breaker.pass("closed", 1).await.is_err());
-        assert!(breaker.pass("open", 1).await.is_ok());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_region_that_refuses_first_leaves_the_next_try_to_another() {
-        let breaker = Breaker::new(None, 2);
-        breaker.pass("closed", 1).await.unwrap().refused();
-        assert!(
-            breaker.pass("open", 1).await.is_err(),
-            "a refusal stops every call with the key"
-        );
-        advance(60).await;
-        assert!(breaker.pass("closed", 1).await.is_err());
-        breaker.pass("open", 1).await.unwrap().accepted();
-        advance(60).await;
-        assert!(breaker.pass("closed", 1).await.is_ok());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_only_region_is_tried_again_after_a_minute() {
-        let breaker = Breaker::new(None, 1);
-        breaker.pass("only", 1).await.unwrap().refused();
-        advance(60).await;
-        assert!(breaker.pass("only", 1).await.is_ok());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_answer_older_than_a_refusal_proves_nothing() {
-        let breaker = Breaker::new(Some(4), 1);
-        breaker.pass("a", 1).await.unwrap().accepted();
-        let slow = breaker.pass("a", 1).await.unwrap();
-        breaker.pass("a", 1).await.unwrap().refused();
-        assert!(!slow.accepted());
-        assert!(breaker.pass("a", 1).await.is_err());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_answer_to_the_old_key_proves_nothing_of_the_new_one() {
-        let breaker = Breaker::new(Some(4), 1);
-        breaker.pass("a", 1).await.unwrap().accepted();
-        let old = breaker.pass("a", 1).await.unwrap();
-        let new = breaker.pass("a", 2).await.unwrap();
-        assert!(!old.accepted());
-        assert!(new.accepted());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_region_that_accepts_does_not_forgive_the_refusals_of_another() {
-        let breaker = Breaker::new(Some(4), 2);
-        let mut waits = Vec::new();
-        for _ in 0..4 {
-            let wait = breaker.pass("bad", 1).await.unwrap().refused().remaining;
-            waits.push(wait.as_secs());
-            tokio::time::advance(Duration::from_secs(60)).await;
-            if breaker.pass("good", 1).await.is_ok_and(|pass| pass.accepted()) {
-                tokio::time::advance(wait.saturating_sub(Duration::from_secs(60))).await;
-            } else {
-                tokio::time::advance(wait).await;
-            }
-        }
-        assert_eq!(waits, [60, 60, 900, 1800]);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_wrong_clock_earns_one_more_try_unless_that_could_lock() {
-        let breaker = Breaker::new(Some(4), 1);
-        for (expected, wait) in [(true, 60), (true, 60), (false, 900)] {
-            assert_eq!(
-                breaker.pass("a", 1).await.unwrap().refused_for_the_clock(),
-                expected
-            );
-            advance(wait).await;
-        }
-        breaker.pass("a", 1).await.unwrap().accepted();
-        let mut proven = breaker.pass("a", 1).await.unwrap();
-        assert!(proven.refused_for_the_clock());
-        assert!(proven.is_latest().is_ok() && proven.accepted());
-    }
-}
+mod tests;

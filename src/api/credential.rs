@@ -1,5 +1,6 @@
 //! What all accounts and regions with one key share: its source, the breaker, the clock.
 
+use std::sync::Mutex;
 use std::sync::atomic::AtomicI64;
 
 use tokio::sync::Semaphore;
@@ -20,6 +21,10 @@ pub struct Credential {
     /// The cloud's clock minus ours, in seconds, as far as it is corrected for: the clock that is off is ours, so
     /// one region tells it for all.
     pub(super) skew: AtomicI64,
+    /// The skew that the last accepted answer showed: one that the cloud took explains no refusal.
+    pub(super) accepted_skew: AtomicI64,
+    /// The accounts that use it, which are held back together.
+    pub(super) accounts: Mutex<Vec<String>>,
 }
 
 impl Credential {
@@ -32,10 +37,12 @@ impl Credential {
             .map_or(Semaphore::MAX_PERMITS, |limit| limit.saturating_sub(1).max(1));
         Self {
             source,
-            breaker: Breaker::new(provider.lock_out_after(), regions),
+            breaker: Breaker::new(provider.lock_out_after()),
             under_way: Semaphore::new(under_way),
             share: (under_way / regions.max(1)).max(1),
             skew: AtomicI64::new(0),
+            accepted_skew: AtomicI64::new(0),
+            accounts: Mutex::default(),
         }
     }
 }

@@ -17,7 +17,7 @@ pub mod retry;
 mod transport;
 pub mod xml;
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use tracing::info;
 
@@ -86,6 +86,11 @@ impl Account {
         metrics: Arc<Metrics>,
     ) -> Self {
         metrics.account(&name, provider);
+        credential
+            .accounts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(name.clone());
         Self {
             name,
             provider,

@@ -1,0 +1,258 @@
+use super::*;
+
+async fn advance(seconds: u64) {
+    tokio::time::advance(Duration::from_secs(seconds)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn three_tries_a_minute_apart_then_the_waits_outlast_any_lock() {
+    let breaker = Breaker::new(Some(4));
+    let mut waits = Vec::new();
+    for _ in 0..6 {
+        let wait = breaker.pass("r", 1).await.unwrap().refused().remaining.as_secs();
+        assert!(breaker.pass("r", 1).await.is_err());
+        advance(wait - 1).await;
+        assert!(breaker.pass("r", 1).await.is_err());
+        advance(1).await;
+        waits.push(wait);
+    }
+    assert_eq!(waits, [60, 60, 900, 1800, 3600, 3600]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unproven_key_is_tried_in_one_place_at_a_time() {
+    let breaker = Breaker::new(Some(4));
+    let mut first = breaker.pass("a", 1).await.unwrap();
+    let second = tokio::time::timeout(Duration::from_secs(5), breaker.pass("b", 1)).await;
+    assert!(
+        second.is_err(),
+        "the second request waits for the first one's verdict"
+    );
+    first.refused();
+    drop(first);
+    assert!(breaker.pass("b", 1).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_proven_key_is_used_in_many_places_at_once() {
+    let breaker = Breaker::new(Some(4));
+    breaker.pass("a", 1).await.unwrap().accepted();
+    let _one = breaker.pass("a", 1).await.unwrap();
+    let _two = breaker.pass("b", 1).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_key_is_tried_at_once_but_not_as_the_fourth_in_a_row() {
+    let breaker = Breaker::new(Some(4));
+    for generation in 1..=3 {
+        breaker.pass("a", generation).await.unwrap().refused();
+    }
+    assert!(
+        breaker.pass("a", 4).await.is_err(),
+        "a fourth refusal would lock the account"
+    );
+    advance(900).await;
+    breaker.pass("a", 4).await.unwrap().accepted();
+    assert!(breaker.pass("a", 4).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_key_waits_no_longer_than_a_lock_could_last() {
+    let breaker = Breaker::new(Some(4));
+    for _ in 0..9 {
+        let wait = breaker.pass("a", 1).await.unwrap().refused().remaining;
+        assert!(breaker.pass("a", 2).await.is_err() || wait == FIRST_WAIT);
+        advance(wait.as_secs()).await;
+    }
+    breaker.pass("a", 1).await.unwrap().refused();
+    advance(899).await;
+    assert!(breaker.pass("a", 2).await.is_err());
+    advance(1).await;
+    assert!(breaker.pass("a", 1).await.is_err(), "the old key waits an hour");
+    assert!(breaker.pass("a", 2).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_refusal_of_the_old_key_does_not_stop_the_new_one_for_long() {
+    let breaker = Breaker::new(None);
+    breaker.pass("a", 1).await.unwrap().accepted();
+    let mut old = breaker.pass("a", 1).await.unwrap();
+    breaker.pass("a", 2).await.unwrap().accepted();
+    old.refused();
+    assert!(
+        breaker.pass("a", 2).await.is_ok(),
+        "the refusal was the other key's"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_region_that_refuses_does_not_stop_the_others_where_nothing_locks() {
+    let breaker = Breaker::new(None);
+    breaker.pass("open", 1).await.unwrap().accepted();
+    breaker.pass("closed", 1).await.unwrap().refused();
+    assert!(breaker.pass("closed", 1).await.is_err());
+    assert!(breaker.pass("open", 1).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_region_that_refuses_first_leaves_the_next_try_to_another() {
+    let breaker = Breaker::new(None);
+    breaker.pass("closed", 1).await.unwrap().refused();
+    assert!(
+        breaker.pass("open", 1).await.is_err(),
+        "a refusal stops every call with the key"
+    );
+    advance(60).await;
+    assert!(breaker.pass("closed", 1).await.is_err());
+    breaker.pass("open", 1).await.unwrap().accepted();
+    advance(60).await;
+    assert!(breaker.pass("closed", 1).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_only_region_is_tried_again_after_a_minute() {
+    let breaker = Breaker::new(None);
+    breaker.pass("only", 1).await.unwrap().refused();
+    advance(60).await;
+    assert!(breaker.pass("only", 1).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_older_than_a_refusal_proves_nothing() {
+    let breaker = Breaker::new(Some(4));
+    breaker.pass("a", 1).await.unwrap().accepted();
+    let slow = breaker.pass("a", 1).await.unwrap();
+    breaker.pass("a", 1).await.unwrap().refused();
+    assert!(!slow.accepted());
+    assert!(breaker.pass("a", 1).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_to_the_old_key_proves_nothing_of_the_new_one() {
+    let breaker = Breaker::new(Some(4));
+    breaker.pass("a", 1).await.unwrap().accepted();
+    let old = breaker.pass("a", 1).await.unwrap();
+    let new = breaker.pass("a", 2).await.unwrap();
+    assert!(!old.accepted());
+    assert!(new.accepted());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_region_that_accepts_does_not_forgive_the_refusals_of_another() {
+    let breaker = Breaker::new(Some(4));
+    let mut waits = Vec::new();
+    for _ in 0..4 {
+        let wait = breaker.pass("bad", 1).await.unwrap().refused().remaining;
+        waits.push(wait.as_secs());
+        tokio::time::advance(Duration::from_secs(60)).await;
+        if breaker.pass("good", 1).await.is_ok_and(|pass| pass.accepted()) {
+            tokio::time::advance(wait.saturating_sub(Duration::from_secs(60))).await;
+        } else {
+            tokio::time::advance(wait).await;
+        }
+    }
+    assert_eq!(waits, [60, 60, 900, 1800]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_clock_earns_one_more_try_unless_that_could_lock() {
+    let breaker = Breaker::new(Some(4));
+    for (expected, wait) in [(true, 60), (true, 60), (false, 900)] {
+        assert_eq!(
+            breaker.pass("a", 1).await.unwrap().refused_for_the_clock(),
+            expected
+        );
+        advance(wait).await;
+    }
+    breaker.pass("a", 1).await.unwrap().accepted();
+    let mut proven = breaker.pass("a", 1).await.unwrap();
+    assert!(proven.refused_for_the_clock());
+    assert!(proven.is_latest().is_ok() && proven.accepted());
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_refusal_the_turn_goes_round_the_regions() {
+    for lock_out_after in [None, Some(4)] {
+        let breaker = Breaker::new(lock_out_after);
+        let mut tried = Vec::new();
+        // All ask at the same time, the same one always first.
+        for _ in 0..3 {
+            for region in ["closed", "shut", "open"] {
+                if let Ok(mut pass) = breaker.pass(region, 1).await {
+                    pass.refused();
+                    tried.push(region);
+                }
+            }
+            advance(60).await;
+        }
+        assert_eq!(tried, ["closed", "shut", "open"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_region_that_is_held_back_itself_is_not_waited_for() {
+    let breaker = Breaker::new(None);
+    breaker.pass("open", 1).await.unwrap().accepted();
+    for _ in 0..4 {
+        breaker.pass("closed", 1).await.unwrap().refused();
+        advance(900).await;
+    }
+    assert!(breaker.pass("closed", 1).await.is_err());
+    breaker.pass("open", 1).await.unwrap().refused();
+    advance(60).await;
+    assert!(breaker.pass("closed", 1).await.is_err());
+    assert!(breaker.pass("open", 1).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_under_way_counts_before_a_new_key_is_tried() {
+    let breaker = Breaker::new(Some(4));
+    breaker.pass("a", 1).await.unwrap().accepted();
+    let mut refused = breaker.pass("a", 1).await.unwrap();
+    let others = [
+        breaker.pass("a", 1).await.unwrap(),
+        breaker.pass("a", 1).await.unwrap(),
+    ];
+    refused.refused();
+    drop(refused);
+    assert!(
+        breaker.pass("a", 2).await.is_err(),
+        "two more refusals may be on their way"
+    );
+    drop(others);
+    assert!(breaker.pass("a", 2).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn leave_given_before_a_refusal_does_not_outlive_the_wait() {
+    let breaker = Breaker::new(Some(4));
+    breaker.pass("a", 1).await.unwrap().accepted();
+    let slow = breaker.pass("a", 1).await.unwrap();
+    breaker.pass("a", 1).await.unwrap().refused();
+    advance(60).await;
+    assert!(slow.holds().is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_is_no_reason_to_wait_longer_and_longer() {
+    let breaker = Breaker::new(Some(4));
+    let mut waits = Vec::new();
+    for _ in 0..5 {
+        let wait = breaker.pass("a", 1).await.unwrap().unheard().unwrap().remaining;
+        waits.push(wait.as_secs());
+        tokio::time::advance(wait).await;
+    }
+    assert_eq!(waits, [60, 60, 660, 660, 660]);
+    assert!(Breaker::new(None).pass("a", 1).await.unwrap().unheard().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn lost_answers_to_a_proven_key_count_with_the_next_refusal() {
+    let breaker = Breaker::new(Some(4));
+    breaker.pass("a", 1).await.unwrap().accepted();
+    for _ in 0..2 {
+        assert!(breaker.pass("a", 1).await.unwrap().unheard().is_none());
+    }
+    let locked = breaker.pass("a", 1).await.unwrap().refused();
+    assert_eq!((locked.strikes, locked.remaining.as_secs()), (3, 900));
+}
