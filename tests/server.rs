@@ -252,6 +252,22 @@ async fn scrape_that_never_ends_is_cut_off_after_sigterm() {
 }
 
 #[tokio::test]
+async fn hang_up_is_told_of_and_ends_nothing() {
+    let (_demo, agent, address) = running(3).await;
+
+    agent.signal("HUP").await;
+
+    agent
+        .wait_to_say("the hang-up", |said| said.contains("SIGHUP").then_some(()))
+        .await;
+    get(&format!("http://{address}/-/ready"))
+        .await
+        .expect("the agent still answers");
+    let (code, _, said) = agent.end("TERM").await;
+    assert_eq!(code, Some(0), "{said}");
+}
+
+#[tokio::test]
 async fn polls_that_hang_do_not_hold_up_the_end() {
     for signal in ["TERM", "INT"] {
         let silent = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");

@@ -66,19 +66,24 @@ impl Running {
 
     /// Send it a signal: how it ended, and how long that took.
     pub(crate) async fn end(mut self, signal: &str) -> (Option<i32>, Duration, String) {
-        let id = self.process.id().expect("vigie is running").to_string();
         let sent_at = Instant::now();
+        self.signal(signal).await;
+        let ended = tokio::time::timeout(DEADLINE, self.process.wait()).await;
+        let status = ended
+            .expect("vigie ends when told to")
+            .expect("the child can be waited for");
+        (status.code(), sent_at.elapsed(), self.said())
+    }
+
+    /// Send it a signal, which it has to be there for.
+    pub(crate) async fn signal(&self, signal: &str) {
+        let id = self.process.id().expect("vigie is running").to_string();
         let sent = command("sh")
             .args(["-c", "kill -s \"$1\" \"$2\"", "kill", signal, &id])
             .status()
             .await
             .expect("a shell starts");
         assert!(sent.success(), "vigie had ended before:\n{}", self.said());
-        let ended = tokio::time::timeout(DEADLINE, self.process.wait()).await;
-        let status = ended
-            .expect("vigie ends when told to")
-            .expect("the child can be waited for");
-        (status.code(), sent_at.elapsed(), self.said())
     }
 }
 
