@@ -74,22 +74,20 @@ impl Client {
         // Another call may have been refused while this one waited.
         pass.holds().map_err(|locked| self.held_back(locked))?;
 
-        let (outcome, off) = self.send(action, key, body, attempts).await;
-        match self.judge(&mut pass, key, outcome, off) {
-            Err(Verdict::Clock) => {}
-            Err(Verdict::Final(tried)) => return Err(tried),
-            Ok(answer) => return Ok(answer),
+        let (mut outcome, off) = self.send(action, key, body, attempts).await;
+        if let (Err(Unanswered { cause, .. }), Some(off)) = (&outcome, off)
+            && refuses_the_key(cause)
+        {
+            self.correct_the_clock(off);
+            if pass.refused_for_the_clock() {
+                self.budget().await?;
+                pass.is_latest().map_err(|locked| self.held_back(locked))?;
+                (outcome, _) = self.send(action, key, body, attempts).await;
+            } else if let Err(Unanswered { cause, .. }) = outcome {
+                return Err(Tried::AndMayNotAgain(cause));
+            }
         }
-        self.budget().await?;
-        pass.is_latest().map_err(|locked| self.held_back(locked))?;
-        let (outcome, _) = self.send(action, key, body, attempts).await;
-        self.judge(&mut pass, key, outcome, None)
-            .map_err(|verdict| match verdict {
-                Verdict::Final(tried) => tried,
-                Verdict::Clock => Tried::Failed(Cause::NoTime {
-                    waited_for: "the right time",
-                }),
-            })
+        self.judge(&mut pass, key, outcome)
     }
 
     async fn budget(&self) -> Result<(), Cause> {
@@ -172,8 +170,7 @@ impl Client {
         pass: &mut Pass<'_>,
         key: &Current,
         outcome: Result<String, Unanswered>,
-        off: Option<i64>,
-    ) -> Result<String, Verdict> {
+    ) -> Result<String, Tried> {
         let Unanswered {
             cause,
             may_have_arrived,
@@ -185,50 +182,30 @@ impl Client {
             Err(unanswered) => unanswered,
         };
         let may_have_been_refused = match &cause {
-            Cause::Answer(answer) => match answer.reason() {
-                Reason::Auth | Reason::Clock => false,
-                Reason::Denied if answer.has_code => {
-                    self.accepted(pass);
-                    return Err(Tried::Failed(cause).into());
-                }
-                // A refusal whose body was lost or replaced on the way looks like this.
-                _ if !answer.has_code && matches!(answer.status, 400 | 403) => true,
-                _ => return Err(Tried::Failed(cause).into()),
-            },
-            _ if may_have_arrived => true,
-            _ => return Err(Tried::Failed(cause).into()),
-        };
-        if may_have_been_refused {
-            return Err(match pass.unheard() {
-                Some(locked) => {
-                    self.tell(
-                        key,
-                        &cause,
-                        &locked,
-                        "the cloud may have refused the key, which is untried",
-                    );
-                    Tried::AndMayNotAgain(cause).into()
-                }
-                None => Tried::Failed(cause).into(),
-            });
-        }
-        if let Some(off) = off {
-            self.region.account.credential.skew.store(off, Ordering::Relaxed);
-            warn!(
-                account = self.region.account.name,
-                region = self.region.name,
-                skew_seconds = off,
-                "this machine's clock is off; signing with the cloud's time (set the clock, e.g. with NTP)"
-            );
-            if pass.refused_for_the_clock() {
-                return Err(Verdict::Clock);
+            Cause::Answer(answer) if answer.reason() == Reason::Denied && answer.has_code => {
+                self.accepted(pass);
+                false
             }
-            return Err(Tried::AndMayNotAgain(cause).into());
+            // A refusal whose body was lost or replaced on the way looks like this.
+            Cause::Answer(answer) => !answer.has_code && matches!(answer.status, 400 | 403),
+            _ => may_have_arrived,
+        };
+        if may_have_been_refused && let Some(locked) = pass.unheard() {
+            self.tell(
+                key,
+                &cause,
+                &locked,
+                "the cloud may have refused the key, which is untried",
+            );
+            return Err(Tried::AndMayNotAgain(cause));
+        }
+        if !refuses_the_key(&cause) {
+            return Err(Tried::Failed(cause));
         }
         let locked = pass.refused();
         // The file may hold a new key already: one look now, and the next call with it is not held back.
         match self.region.account.credential.source.reread() {
-            Ok(fresh) if fresh.generation != key.generation => return Err(Tried::WithAnOldKey(cause).into()),
+            Ok(fresh) if fresh.generation != key.generation => return Err(Tried::WithAnOldKey(cause)),
             Ok(_) => {}
             Err(error) => warn!(
                 account = self.region.account.name,
@@ -236,7 +213,18 @@ impl Client {
             ),
         }
         self.tell(key, &cause, &locked, "the cloud refuses the key");
-        Err(Tried::AndMayNotAgain(cause).into())
+        Err(Tried::AndMayNotAgain(cause))
+    }
+
+    fn correct_the_clock(&self, off: i64) {
+        let account = &*self.region.account;
+        account.credential.skew.store(off, Ordering::Relaxed);
+        warn!(
+            account = account.name,
+            region = self.region.name,
+            skew_seconds = off,
+            "this machine's clock is off; signing with the cloud's time (set the clock, e.g. with NTP)"
+        );
     }
 
     fn accepted(&self, pass: &Pass<'_>) {
@@ -294,6 +282,11 @@ impl Client {
     }
 }
 
+/// Whether the cloud refused the key, or what was signed with it.
+fn refuses_the_key(cause: &Cause) -> bool {
+    matches!(cause, Cause::Answer(answer) if matches!(answer.reason(), Reason::Auth | Reason::Clock))
+}
+
 fn failed_with(key: &Current, action: &'static Action, attempts: u32, cause: Cause) -> Error {
     Error {
         key_suffix: Some(key.credentials.suffix().to_owned()),
@@ -314,19 +307,6 @@ enum Tried {
 impl From<Cause> for Tried {
     fn from(cause: Cause) -> Self {
         Self::Failed(cause)
-    }
-}
-
-/// What one answer, or its absence, leads to.
-enum Verdict {
-    /// The clock is corrected: the same request may be sent once more.
-    Clock,
-    Final(Tried),
-}
-
-impl From<Tried> for Verdict {
-    fn from(tried: Tried) -> Self {
-        Self::Final(tried)
     }
 }
 
