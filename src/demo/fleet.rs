@@ -214,11 +214,6 @@ impl Fleet {
         self.lock().add_load_balancer(name, backends);
     }
 
-    /// Makes a load balancer vanish.
-    pub fn remove_load_balancer(&self, name: &str) -> bool {
-        self.lock().load_balancers.remove(name).is_some()
-    }
-
     /// Forces the health of a backend, until forced otherwise.
     pub fn set_backend_state(&self, load_balancer: &str, id: &str, state: &str, reason: &str) -> bool {
         let description = match reason {

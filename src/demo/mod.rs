@@ -38,7 +38,6 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use account::Principal;
 pub use faults::Fault;
 pub use fleet::{Check, Event, Fleet, Health, Instance, LoadBalancer};
 use server::Shared;
@@ -270,14 +269,6 @@ impl Cloud {
     /// Deletes a key.
     pub fn revoke_key(&self, access_key_id: &str) -> bool {
         self.shared.identity().keys.remove(access_key_id).is_some()
-    }
-
-    /// The ids of all keys of a user, active or not.
-    pub fn keys_of(&self, user: &str) -> Vec<String> {
-        let owner = Principal::User(user.to_owned());
-        let identity = self.shared.identity();
-        let keys = identity.keys.iter().filter(|(_, key)| key.owner == owner);
-        keys.map(|(id, _)| id.clone()).collect()
     }
 
     /// Stops serving and waits until that is so.
