@@ -167,7 +167,7 @@ impl Poll {
             self.tell(&outcome, begun.elapsed(), &mut past);
             let reading = status.borrow().reading.clone();
             let gone = reading.is_some_and(|reading| reading.is_older_than(self.stale_after));
-            if gone && !std::mem::replace(&mut past.gone, gone) {
+            if gone && !past.gone {
                 let [account, region, kind] = self.labels();
                 warn!(
                     account,
@@ -278,7 +278,7 @@ impl Poll {
         match outcome {
             Ok(reading) => {
                 let slow = took + self.interval > self.stale_after;
-                if slow && !std::mem::replace(&mut past.slow, slow) {
+                if slow && !past.slow {
                     warn!(
                         account,
                         region,

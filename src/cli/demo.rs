@@ -31,14 +31,8 @@ pub(super) struct Arguments {
     #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDRESS:PORT")]
     cloud_listen: SocketAddr,
     /// Where the agent serves the page [default: 127.0.0.1:9980, or a free port if that is taken]; not used with `--cloud-only`.
-    #[arg(
-        long,
-        env = "VIGIE_LISTEN",
-        default_value = "",
-        hide_default_value = true,
-        value_name = "HOST:PORT"
-    )]
-    listen: Given<Address>,
+    #[arg(long, env = "VIGIE_LISTEN", value_name = "HOST:PORT")]
+    listen: Option<Given<Address>>,
     /// How many instances each region has.
     #[arg(long, default_value_t = 24)]
     instances: usize,
@@ -111,7 +105,7 @@ pub(super) async fn demo(arguments: Arguments) -> Result<(), Failure> {
         return cloud_only(&cloud, arguments.provider, region, &key).await;
     }
     let agent = watching(&cloud, arguments.provider, region, &key)?;
-    let listener = match &arguments.listen.0 {
+    let listener = match Given::value(arguments.listen.as_ref()) {
         Some(address) => run::bind(address.as_str()).await.map_err(Failure::usage)?,
         None => match run::bind("127.0.0.1:9980").await {
             Ok(listener) => listener,
@@ -142,11 +136,11 @@ pub(super) async fn demo(arguments: Arguments) -> Result<(), Failure> {
 /// The agent as `vigie run` would have it, with the demo's key in its environment.
 fn watching(cloud: &Cloud, provider: Provider, region: &str, key: &Key) -> Result<Agent, Failure> {
     let account = AccountArguments {
-        config: Given(None),
-        provider: Given(Some(provider)),
+        config: None,
+        provider: Some(Given(Some(provider))),
         regions: vec![Given(Some(region.to_owned()))],
-        credentials_file: Given(None),
-        endpoint_url: Given(Some(cloud.url())),
+        credentials_file: None,
+        endpoint_url: Some(Given(Some(cloud.url()))),
     };
     let mut settings = account.settings()?;
     settings.interval = POLL_EVERY;

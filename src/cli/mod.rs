@@ -39,15 +39,8 @@ enum Command {
     Run {
         #[command(flatten)]
         account: AccountArguments,
-        /// Where to serve the page [default: 127.0.0.1:9980].
-        #[arg(
-            long,
-            env = "VIGIE_LISTEN",
-            value_name = "HOST:PORT",
-            default_value = "",
-            hide_default_value = true
-        )]
-        listen: Given<Address>,
+        #[command(flatten)]
+        listen: ListenArgument,
     },
     /// Poll every kind once and print what was found.
     #[command(after_help = "Example:\n  vigie once --provider outscale --region eu-west-2 --format table")]
@@ -63,15 +56,8 @@ enum Command {
     Check {
         #[command(flatten)]
         account: AccountArguments,
-        /// Where `run` would serve the page.
-        #[arg(
-            long,
-            env = "VIGIE_LISTEN",
-            value_name = "HOST:PORT",
-            default_value = "",
-            hide_default_value = true
-        )]
-        listen: Given<Address>,
+        #[command(flatten)]
+        listen: ListenArgument,
     },
     /// List every metric: name, type, labels, help.
     #[command(after_help = "Example:\n  vigie metrics --markdown > METRICS.md")]
@@ -91,23 +77,11 @@ enum Command {
 #[derive(Debug, Args)]
 struct AccountArguments {
     /// The settings file: TOML, YAML or JSON.
-    #[arg(
-        long,
-        env = "VIGIE_CONFIG",
-        value_name = "FILE",
-        default_value = "",
-        hide_default_value = true
-    )]
-    config: Given<PathBuf>,
+    #[arg(long, env = "VIGIE_CONFIG", value_name = "FILE")]
+    config: Option<Given<PathBuf>>,
     /// The cloud, `outscale` or `aws`, when there is no settings file.
-    #[arg(
-        long,
-        env = "VIGIE_PROVIDER",
-        value_name = "PROVIDER",
-        default_value = "",
-        hide_default_value = true
-    )]
-    provider: Given<Provider>,
+    #[arg(long, env = "VIGIE_PROVIDER", value_name = "PROVIDER")]
+    provider: Option<Given<Provider>>,
     /// The region to poll; more than one by repeating it.
     #[arg(
         long = "region",
@@ -117,28 +91,30 @@ struct AccountArguments {
     )]
     regions: Vec<Given<String>>,
     /// Where the key is, if not in the provider's usual places.
-    #[arg(
-        long,
-        env = "VIGIE_CREDENTIALS_FILE",
-        value_name = "FILE",
-        default_value = "",
-        hide_default_value = true
-    )]
-    credentials_file: Given<PathBuf>,
+    #[arg(long, env = "VIGIE_CREDENTIALS_FILE", value_name = "FILE")]
+    credentials_file: Option<Given<PathBuf>>,
     /// One URL for all services, in place of the provider's own.
-    #[arg(
-        long,
-        env = "VIGIE_ENDPOINT_URL",
-        value_name = "URL",
-        default_value = "",
-        hide_default_value = true
-    )]
-    endpoint_url: Given<String>,
+    #[arg(long, env = "VIGIE_ENDPOINT_URL", value_name = "URL")]
+    endpoint_url: Option<Given<String>>,
+}
+
+/// Where the page is served, if not where the settings say.
+#[derive(Debug, Args)]
+struct ListenArgument {
+    /// Where to serve the page [default: 127.0.0.1:9980].
+    #[arg(long, env = "VIGIE_LISTEN", value_name = "HOST:PORT")]
+    listen: Option<Given<Address>>,
 }
 
 /// What a flag or its variable gives. A variable that is set to nothing, as compose files do, gives nothing.
 #[derive(Debug, Clone)]
 struct Given<T>(Option<T>);
+
+impl<T: Clone> Given<T> {
+    fn value(flag: Option<&Self>) -> Option<T> {
+        flag.and_then(|given| given.0.clone())
+    }
+}
 
 impl<T: FromStr> FromStr for Given<T> {
     type Err = T::Err;
@@ -202,7 +178,7 @@ impl Cli {
         match self.command {
             Command::Run { account, listen } => {
                 let mut settings = account.settings()?;
-                settings.listen = listen.0.unwrap_or(settings.listen);
+                settings.listen = Given::value(listen.listen.as_ref()).unwrap_or(settings.listen);
                 start_log(settings.log_format, "info");
                 wait_for(run::run(&settings))
             }
@@ -214,7 +190,7 @@ impl Cli {
             }
             Command::Check { account, listen } => {
                 let mut settings = account.settings()?;
-                settings.listen = listen.0.unwrap_or(settings.listen);
+                settings.listen = Given::value(listen.listen.as_ref()).unwrap_or(settings.listen);
                 start_log(settings.log_format, "warn");
                 check::check(&settings)
             }
@@ -234,11 +210,11 @@ impl AccountArguments {
             .map(|kind| (kind.name, kind.providers))
             .collect();
         let variables = config::process_environment();
-        if let Some(file) = &self.config.0 {
+        if let Some(file) = Given::value(self.config.as_ref()) {
             self.nothing_beside_a_file()?;
-            return config::load(Some(file), &registry, &variables).map_err(Failure::usage);
+            return config::load(Some(&file), &registry, &variables).map_err(Failure::usage);
         }
-        let Some(provider) = self.provider.0 else {
+        let Some(provider) = Given::value(self.provider.as_ref()) else {
             if !self.regions().is_empty() {
                 return Err(Failure::usage(anyhow::anyhow!(
                     "`--provider` is missing: write `--provider outscale` or `--provider aws`"
@@ -252,8 +228,8 @@ impl AccountArguments {
         let one = OneAccount {
             provider,
             regions: self.regions(),
-            credentials_file: self.credentials_file.0.clone(),
-            endpoint_url: self.endpoint_url.0.clone(),
+            credentials_file: Given::value(self.credentials_file.as_ref()),
+            endpoint_url: Given::value(self.endpoint_url.as_ref()),
         };
         config::load_one(&one, &registry, &variables).map_err(Failure::usage)
     }
@@ -268,10 +244,16 @@ impl AccountArguments {
     /// A flag that a settings file would silently win over is an error.
     fn nothing_beside_a_file(&self) -> Result<(), Failure> {
         let given = [
-            ("--provider", self.provider.0.is_some()),
+            ("--provider", Given::value(self.provider.as_ref()).is_some()),
             ("--region", !self.regions().is_empty()),
-            ("--credentials-file", self.credentials_file.0.is_some()),
-            ("--endpoint-url", self.endpoint_url.0.is_some()),
+            (
+                "--credentials-file",
+                Given::value(self.credentials_file.as_ref()).is_some(),
+            ),
+            (
+                "--endpoint-url",
+                Given::value(self.endpoint_url.as_ref()).is_some(),
+            ),
         ];
         match given.into_iter().find(|(_, given)| *given) {
             Some((flag, _)) => Err(Failure::usage(anyhow::anyhow!(
