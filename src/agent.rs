@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{error, warn};
 
-use crate::api::{self, Account, Client, Credential, Endpoint, Needs, Override, Service, Transport};
+use crate::api::{self, Account, Client, Credential, Endpoints, Needs, Override, Service, Transport};
 use crate::config::{self, Settings};
 use crate::credentials::{self, Source, Variables};
 use crate::exposition::{self, Page};
@@ -67,11 +67,8 @@ impl Agent {
                 .iter()
                 .map(|region| place(account_settings, region))
                 .collect::<anyhow::Result<_>>()?;
-            let endpoints: Vec<Endpoint> = places
-                .iter()
-                .flat_map(|(_, endpoints)| endpoints.iter().cloned())
-                .collect();
-            let needs = Needs::of(&endpoints, account_settings.ca_bundle.clone());
+            let endpoints = places.iter().flat_map(|(_, endpoints)| endpoints.iter());
+            let needs = Needs::of(endpoints, account_settings.ca_bundle.clone());
             let transport = match transports.get(&needs) {
                 Some(transport) => transport.clone(),
                 None => {
@@ -223,23 +220,29 @@ fn credential(
 }
 
 /// A region and the endpoints of its services.
-type Place = (String, [Endpoint; 2]);
+type Place = (String, Endpoints);
 
 fn place(settings: &config::Account, region: &str) -> anyhow::Result<Place> {
-    let endpoint = |service| {
+    let replaced = |service| {
         let (url, signing_name) = match service {
             Service::Ec2 => (&settings.endpoints.ec2, &settings.signing_names.ec2),
             Service::Elb => (&settings.endpoints.elb, &settings.signing_names.elb),
+            Service::Iam => (&settings.endpoints.iam, &settings.signing_names.iam),
+            Service::Sts => (&settings.endpoints.sts, &settings.signing_names.sts),
         };
-        let replaced = Override {
+        Override {
             url: url.clone(),
             signing_name: signing_name.clone(),
-        };
-        Endpoint::resolve(settings.provider, service, region, &replaced)
-            .with_context(|| format!("account `{}`", settings.name))
+        }
     };
-    Ok((
-        region.to_owned(),
-        [endpoint(Service::Ec2)?, endpoint(Service::Elb)?],
-    ))
+    let mut services = Vec::new();
+    let kinds = settings.kinds.iter().filter_map(|name| resources::kind(name));
+    for action in kinds.flat_map(|kind| kind.actions) {
+        if !services.contains(&action.service) {
+            services.push(action.service);
+        }
+    }
+    let endpoints = Endpoints::resolve(settings.provider, region, &services, replaced)
+        .with_context(|| format!("account `{}`", settings.name))?;
+    Ok((region.to_owned(), endpoints))
 }

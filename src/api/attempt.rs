@@ -9,9 +9,9 @@ use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use super::breaker::{Locked, Pass};
-use super::client::{Client, failed};
+use super::client::{Client, failed, form};
 use super::transport::Unanswered;
-use super::{Account, Action, Cause, Error, Reason, retry};
+use super::{Account, Action, Cause, Effect, Endpoint, Error, Reason, retry};
 use crate::credentials::Current;
 
 impl Client {
@@ -21,14 +21,15 @@ impl Client {
         action: &'static Action,
         parameters: &[(&str, &str)],
     ) -> Result<String, Error> {
-        let body = self.form(action, parameters);
+        let endpoint = self.endpoint(action).map_err(|cause| failed(action, 0, cause))?;
+        let body = form(endpoint, action, parameters);
         let account = &*self.region.account;
         let mut attempts = 0;
         loop {
             let key = account
                 .key()
                 .map_err(|error| failed(action, attempts, error.into()))?;
-            let cause = match self.attempt(action, &key, &body, &mut attempts).await {
+            let cause = match self.attempt(endpoint, action, &key, &body, &mut attempts).await {
                 Ok(answer) => return Ok(answer),
                 Err(Tried::WithAnOldKey(_)) if attempts < ATTEMPTS_WITH_A_REMEDY => continue,
                 Err(Tried::WithAnOldKey(cause) | Tried::Failed(cause)) => cause,
@@ -51,6 +52,7 @@ impl Client {
     /// turns out to be off is corrected, and the request sent once more.
     async fn attempt(
         &self,
+        endpoint: &Endpoint,
         action: &'static Action,
         key: &Current,
         body: &str,
@@ -74,7 +76,7 @@ impl Client {
         // Another call may have been refused while this one waited.
         pass.holds().map_err(|locked| self.held_back(locked))?;
 
-        let (mut outcome, off) = self.send(action, key, body, attempts).await;
+        let (mut outcome, off) = self.send(endpoint, action, key, body, attempts).await;
         if let (Err(Unanswered { cause, .. }), Some(off)) = (&outcome, off)
             && refuses_the_key(cause)
         {
@@ -82,12 +84,12 @@ impl Client {
             if pass.refused_for_the_clock() {
                 self.budget().await?;
                 pass.is_latest().map_err(|locked| self.held_back(locked))?;
-                (outcome, _) = self.send(action, key, body, attempts).await;
+                (outcome, _) = self.send(endpoint, action, key, body, attempts).await;
             } else if let Err(Unanswered { cause, .. }) = outcome {
                 return Err(Tried::AndMayNotAgain(cause));
             }
         }
-        self.judge(&mut pass, key, outcome)
+        self.judge(&mut pass, action, key, outcome)
     }
 
     async fn budget(&self) -> Result<(), Cause> {
@@ -106,6 +108,7 @@ impl Client {
     /// Signs, sends and counts one request; gives also by how much the clock that signed it was off.
     async fn send(
         &self,
+        endpoint: &Endpoint,
         action: &'static Action,
         key: &Current,
         body: &str,
@@ -125,7 +128,6 @@ impl Client {
         let at = Timestamp::now()
             .saturating_add(SignedDuration::from_secs(applied))
             .unwrap_or(Timestamp::MAX);
-        let endpoint = self.endpoint(action);
         let reply = transport
             .send(endpoint, &key.credentials, body, at, self.remaining())
             .await;
@@ -168,6 +170,7 @@ impl Client {
     fn judge(
         &self,
         pass: &mut Pass<'_>,
+        action: &Action,
         key: &Current,
         outcome: Result<String, Unanswered>,
     ) -> Result<String, Tried> {
@@ -200,6 +203,11 @@ impl Client {
             return Err(Tried::AndMayNotAgain(cause));
         }
         if !refuses_the_key(&cause) {
+            let may_be_done =
+                may_have_arrived || matches!(&cause, Cause::Answer(answer) if answer.status >= 500);
+            if action.effect == Effect::Changes && may_be_done && cause.reason() != Reason::Throttled {
+                return Err(Tried::AndMayNotAgain(cause));
+            }
             return Err(Tried::Failed(cause));
         }
         let locked = pass.refused();
@@ -298,7 +306,7 @@ fn failed_with(key: &Current, action: &'static Action, attempts: u32, cause: Cau
 enum Tried {
     /// It failed; the kind of failure says whether another attempt may help.
     Failed(Cause),
-    /// Another attempt could lock the account.
+    /// Another attempt could lock the account, or do twice what is to be done once.
     AndMayNotAgain(Cause),
     /// There is a new key.
     WithAnOldKey(Cause),

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use tracing::info;
 
 use super::budget::Budget;
-use super::{Account, Action, Cause, Endpoint, Error, Service, xml};
+use super::{Account, Action, Cause, Endpoint, Endpoints, Error, Service, xml};
 use crate::provider::Provider;
 
 /// Speaks for one account in one region. Cloned cheaply; clones share the budget.
@@ -22,7 +22,7 @@ pub struct Client {
 pub(super) struct Region {
     pub(super) account: Arc<Account>,
     pub(super) name: String,
-    pub(super) endpoints: [Endpoint; 2],
+    pub(super) endpoints: Endpoints,
     pub(super) budget: Budget,
     /// This region's share of [`Credential::under_way`](super::Credential): one that hangs leaves the others theirs.
     pub(super) share: Semaphore,
@@ -32,12 +32,7 @@ pub(super) struct Region {
 
 impl Client {
     /// A client that has no deadline yet: calls made through it fail until [`Client::until`] gives one.
-    pub fn new(
-        account: Arc<Account>,
-        name: String,
-        endpoints: [Endpoint; 2],
-        requests_per_second: f64,
-    ) -> Self {
+    pub fn new(account: Arc<Account>, name: String, endpoints: Endpoints, requests_per_second: f64) -> Self {
         account.metrics.region(&account.name, &name, requests_per_second);
         let share = account.credential.share;
         Self {
@@ -78,6 +73,11 @@ impl Client {
             .account
             .metrics
             .action(&self.region.account.name, &self.region.name, action);
+    }
+
+    /// Calls an action whose answer says no more than that it was done.
+    pub async fn order(&self, action: &'static Action, parameters: &[(&str, &str)]) -> Result<(), Error> {
+        self.call(action, parameters).await.map(drop)
     }
 
     /// Calls an action and reads its answer. The reader stands in the result: the root of an EC2 answer, the
@@ -177,14 +177,12 @@ impl Client {
         read: impl FnOnce(&mut xml::Reader<'_>) -> Result<T, xml::Error>,
     ) -> Result<T, Error> {
         let root = format!("{}Response", action.name);
-        let result = match action.service {
-            Service::Ec2 => None,
-            Service::Elb => Some(format!("{}Result", action.name)),
-        };
+        let result = (action.service != Service::Ec2).then(|| format!("{}Result", action.name));
         xml::Reader::open(answer, &root)
             .and_then(|reader| reader.whole(result.as_deref(), read))
             .map_err(|error| {
-                let host = self.endpoint(action).host();
+                let endpoint = self.region.endpoints.of(action.service);
+                let host = endpoint.map_or_else(String::new, Endpoint::host);
                 let detail = error.to_string();
                 failed(
                     action,
@@ -198,21 +196,20 @@ impl Client {
             })
     }
 
-    pub(super) fn form(&self, action: &Action, parameters: &[(&str, &str)]) -> String {
-        form_urlencoded::Serializer::new(String::new())
-            .append_pair("Action", action.name)
-            .append_pair("Version", self.endpoint(action).version)
-            .extend_pairs(parameters)
-            .finish()
+    pub(super) fn endpoint(&self, action: &Action) -> Result<&Endpoint, Cause> {
+        let endpoint = self.region.endpoints.of(action.service);
+        endpoint.ok_or_else(|| Cause::NoEndpoint {
+            service: action.service.policy_prefix(),
+        })
     }
+}
 
-    pub(super) fn endpoint(&self, action: &Action) -> &Endpoint {
-        let [ec2, elb] = &self.region.endpoints;
-        match action.service {
-            Service::Ec2 => ec2,
-            Service::Elb => elb,
-        }
-    }
+pub(super) fn form(endpoint: &Endpoint, action: &Action, parameters: &[(&str, &str)]) -> String {
+    form_urlencoded::Serializer::new(String::new())
+        .append_pair("Action", action.name)
+        .append_pair("Version", endpoint.version)
+        .extend_pairs(parameters)
+        .finish()
 }
 
 pub(super) fn failed(action: &'static Action, attempts: u32, cause: Cause) -> Error {

@@ -11,6 +11,10 @@ pub enum Service {
     Ec2,
     /// Classic load balancing; LBU at OUTSCALE.
     Elb,
+    /// Identities; EIM at OUTSCALE.
+    Iam,
+    /// Who a key is, at AWS only.
+    Sts,
 }
 
 impl Service {
@@ -19,6 +23,18 @@ impl Service {
         match self {
             Self::Ec2 => "ec2",
             Self::Elb => "elb",
+            Self::Iam => "iam",
+            Self::Sts => "sts",
+        }
+    }
+
+    /// What stands before the colon in a policy. OUTSCALE uses AWS's.
+    pub fn policy_prefix(self) -> &'static str {
+        match self {
+            Self::Ec2 => "ec2",
+            Self::Elb => "elasticloadbalancing",
+            Self::Iam => "iam",
+            Self::Sts => "sts",
         }
     }
 }
@@ -45,12 +61,57 @@ pub struct Override {
     pub signing_name: Option<String>,
 }
 
-/// A region whose name does not make a host name.
+/// Why there is no endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the region `{region}` makes no host name: {detail}")]
-pub struct BadRegion {
-    region: String,
-    detail: String,
+pub enum NoEndpoint {
+    /// The region's name does not make a host name.
+    #[error("the region `{region}` makes no host name: {detail}")]
+    Region {
+        /// The region.
+        region: String,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// The provider has no such service.
+    #[error("{provider} has no {}", .service.policy_prefix())]
+    Service {
+        /// The provider.
+        provider: Provider,
+        /// The service.
+        service: Service,
+    },
+}
+
+/// The endpoints of one region: those of the services that are called there, and of no others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoints(Vec<(Service, Endpoint)>);
+
+impl Endpoints {
+    /// The endpoints of these services in a region.
+    pub fn resolve(
+        provider: Provider,
+        region: &str,
+        services: &[Service],
+        replaced: impl Fn(Service) -> Override,
+    ) -> Result<Self, NoEndpoint> {
+        let resolved = services.iter().map(|service| {
+            let endpoint = Endpoint::resolve(provider, *service, region, &replaced(*service))?;
+            Ok((*service, endpoint))
+        });
+        resolved.collect::<Result<_, _>>().map(Self)
+    }
+
+    /// The endpoint of a service, if it is among them.
+    pub fn of(&self, service: Service) -> Option<&Endpoint> {
+        self.0
+            .iter()
+            .find_map(|(known, endpoint)| (*known == service).then_some(endpoint))
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Endpoint> {
+        self.0.iter().map(|(_, endpoint)| endpoint)
+    }
 }
 
 impl Endpoint {
@@ -60,14 +121,18 @@ impl Endpoint {
         service: Service,
         region: &str,
         replaced: &Override,
-    ) -> Result<Self, BadRegion> {
+    ) -> Result<Self, NoEndpoint> {
         // OUTSCALE: docs.outscale.com, "API Endpoints Reference". The host's first label signs there.
         // AWS: botocore's endpoint rules; the partition follows from the region's name.
         let (host, signing_name, version) = match (provider, service) {
             (Provider::Outscale, Service::Ec2) => ("fcu", "fcu", "2016-09-15"),
             (Provider::Outscale, Service::Elb) => ("lbu", "lbu", "2012-06-01"),
+            (Provider::Outscale, Service::Iam) => ("eim", "eim", "2010-05-08"),
+            (Provider::Outscale, Service::Sts) => return Err(NoEndpoint::Service { provider, service }),
             (Provider::Aws, Service::Ec2) => ("ec2", "ec2", "2016-11-15"),
             (Provider::Aws, Service::Elb) => ("elasticloadbalancing", "elasticloadbalancing", "2012-06-01"),
+            (Provider::Aws, Service::Iam) => ("iam", "iam", "2010-05-08"),
+            (Provider::Aws, Service::Sts) => ("sts", "sts", "2011-06-15"),
         };
         let domain = match provider {
             Provider::Outscale => "outscale.com",
@@ -75,7 +140,7 @@ impl Endpoint {
             Provider::Aws if region.starts_with("eusc-") => "amazonaws.eu",
             Provider::Aws => "amazonaws.com",
         };
-        let bad = |detail: String| BadRegion {
+        let bad = |detail: String| NoEndpoint::Region {
             region: region.to_owned(),
             detail,
         };
@@ -86,11 +151,14 @@ impl Endpoint {
         {
             return Err(bad("small letters, digits and `-` do".to_owned()));
         }
+        let (host, region) = if (provider, service) == (Provider::Aws, Service::Iam) {
+            iam_of_aws(region)
+        } else {
+            (format!("{host}.{region}"), region)
+        };
         let url = match &replaced.url {
             Some(url) => url.clone(),
-            None => {
-                Url::parse(&format!("https://{host}.{region}.{domain}/")).map_err(|e| bad(e.to_string()))?
-            }
+            None => Url::parse(&format!("https://{host}.{domain}/")).map_err(|e| bad(e.to_string()))?,
         };
         Ok(Self {
             url,
@@ -109,6 +177,16 @@ impl Endpoint {
         self.url
             .port()
             .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+    }
+}
+
+/// IAM is one for a whole partition of AWS: its host without the domain, and the region that signs.
+fn iam_of_aws(region: &str) -> (String, &str) {
+    match region.split('-').next() {
+        Some("cn") => ("iam.cn-north-1".to_owned(), "cn-north-1"),
+        Some("eusc") => (format!("iam.{region}"), region),
+        Some("us") if region.starts_with("us-gov-") => ("iam.us-gov".to_owned(), "us-gov-west-1"),
+        _ => ("iam".to_owned(), "us-east-1"),
     }
 }
 
@@ -159,6 +237,57 @@ mod tests {
                 (url.to_owned(), signing_name.to_owned())
             );
         }
+    }
+
+    /// As botocore 1.44.5 resolves them.
+    #[test]
+    fn identities_are_of_a_partition_on_aws_and_of_a_region_on_outscale() {
+        let cases = [
+            (
+                Provider::Aws,
+                "eu-west-3",
+                "https://iam.amazonaws.com/",
+                "us-east-1",
+            ),
+            (
+                Provider::Aws,
+                "cn-northwest-1",
+                "https://iam.cn-north-1.amazonaws.com.cn/",
+                "cn-north-1",
+            ),
+            (
+                Provider::Aws,
+                "us-gov-east-1",
+                "https://iam.us-gov.amazonaws.com/",
+                "us-gov-west-1",
+            ),
+            (
+                Provider::Aws,
+                "eusc-de-east-1",
+                "https://iam.eusc-de-east-1.amazonaws.eu/",
+                "eusc-de-east-1",
+            ),
+            (
+                Provider::Outscale,
+                "us-east-2",
+                "https://eim.us-east-2.outscale.com/",
+                "us-east-2",
+            ),
+        ];
+        for (provider, region, url, signing_region) in cases {
+            let endpoint = Endpoint::resolve(provider, Service::Iam, region, &Override::default()).unwrap();
+            assert_eq!(
+                (endpoint.url.as_str(), endpoint.region.as_str()),
+                (url, signing_region)
+            );
+        }
+        let none = Endpoint::resolve(
+            Provider::Outscale,
+            Service::Sts,
+            "eu-west-2",
+            &Override::default(),
+        );
+        assert!(matches!(none, Err(NoEndpoint::Service { .. })));
     }
 
     #[test]

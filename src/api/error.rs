@@ -107,6 +107,12 @@ pub enum Cause {
         /// The header.
         name: &'static str,
     },
+    /// The client was not made for this service.
+    #[error("not sent: the client has no endpoint of `{service}`, which is a fault of vigie")]
+    NoEndpoint {
+        /// The service as policies name it.
+        service: &'static str,
+    },
     /// No connection, or one that broke.
     #[error("no answer from {host}: {detail}")]
     Unreachable {
@@ -216,6 +222,7 @@ impl Cause {
             Self::Credentials(_) | Self::Locked { .. } | Self::Unsendable { .. } => Reason::Auth,
             Self::Timeout { .. } | Self::NoTime { .. } => Reason::Timeout,
             Self::Malformed { .. } | Self::Endless { .. } => Reason::Malformed,
+            Self::NoEndpoint { .. } => Reason::Other,
         }
     }
 }

@@ -26,7 +26,7 @@ use crate::provider::Provider;
 
 pub use client::Client;
 pub use credential::Credential;
-pub use endpoint::{Endpoint, Override, Service};
+pub use endpoint::{Endpoint, Endpoints, NoEndpoint, Override, Service};
 pub use error::{Cause, Error, Reason};
 pub use metrics::{FAMILIES, Metrics};
 pub use transport::{BadTransport, Needs, Transport};
@@ -40,6 +40,19 @@ pub struct Action {
     pub name: &'static str,
     /// How it gives its pages; `None` when it has none.
     pub paging: Option<Paging>,
+    /// What it does at the cloud.
+    pub effect: Effect,
+    /// Parameters that make a complete request about nothing that exists: its answer tells whether a key may.
+    pub proof: &'static [(&'static str, &'static str)],
+}
+
+/// What an action does at the cloud.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing. It may be sent twice.
+    Describes,
+    /// Something. It is sent again only when the cloud certainly did not do it.
+    Changes,
 }
 
 /// How a listing is cut into pages.
@@ -54,13 +67,43 @@ pub struct Paging {
 }
 
 impl Action {
+    /// An action that only describes, in one page.
+    pub const fn describing(service: Service, name: &'static str) -> Self {
+        Self {
+            service,
+            name,
+            paging: None,
+            effect: Effect::Describes,
+            proof: &[],
+        }
+    }
+
+    /// An action that changes something. Only [`crate::identity`] has any.
+    pub const fn changing(service: Service, name: &'static str) -> Self {
+        Self {
+            effect: Effect::Changes,
+            ..Self::describing(service, name)
+        }
+    }
+
+    /// The same, given in pages.
+    #[must_use]
+    pub const fn paged(self, paging: Paging) -> Self {
+        Self {
+            paging: Some(paging),
+            ..self
+        }
+    }
+
+    /// The same, with the parameters that prove it allowed.
+    #[must_use]
+    pub const fn proven_with(self, proof: &'static [(&'static str, &'static str)]) -> Self {
+        Self { proof, ..self }
+    }
+
     /// The action as policies write it: `ec2:DescribeInstances`. Both clouds use AWS's prefixes.
     pub fn policy_name(&self) -> String {
-        let prefix = match self.service {
-            Service::Ec2 => "ec2",
-            Service::Elb => "elasticloadbalancing",
-        };
-        format!("{prefix}:{}", self.name)
+        format!("{}:{}", self.service.policy_prefix(), self.name)
     }
 }
 

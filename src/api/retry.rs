@@ -9,12 +9,14 @@ pub const ATTEMPTS: u32 = 3;
 
 /// Whether the same call may succeed a moment later, and from what the wait grows.
 ///
-/// Every action of the agent only describes, so sending it twice does no harm.
+/// What changes something is sent again only if it was certainly not done: see [`super::Effect`].
 fn first_backoff(cause: &Cause) -> Option<Duration> {
     match cause {
         Cause::Unreachable { .. } | Cause::Timeout { .. } => Some(TRANSIENT),
         Cause::Answer(answer) => match answer.reason() {
             Reason::Throttled => Some(THROTTLED),
+            // IAM's word for two changes at once, of which this one was not made.
+            _ if answer.code == "ConcurrentModification" => Some(THROTTLED),
             Reason::Other | Reason::Unreachable if answer.status >= 500 || answer.status == 408 => {
                 Some(TRANSIENT)
             }
@@ -25,6 +27,7 @@ fn first_backoff(cause: &Cause) -> Option<Duration> {
         | Cause::Credentials(_)
         | Cause::Locked { .. }
         | Cause::Malformed { .. }
+        | Cause::NoEndpoint { .. }
         | Cause::Endless { .. } => None,
     }
 }

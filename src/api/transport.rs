@@ -91,16 +91,18 @@ pub struct Needs {
 
 impl Needs {
     /// What it takes to reach these endpoints.
-    pub fn of(endpoints: &[Endpoint], ca_bundle: Option<PathBuf>) -> Self {
-        let is_loopback = |endpoint: &Endpoint| {
+    pub fn of<'a>(endpoints: impl Iterator<Item = &'a Endpoint>, ca_bundle: Option<PathBuf>) -> Self {
+        let (mut plain, mut loopback) = (true, true);
+        for endpoint in endpoints {
             let host = endpoint.url.host_str().unwrap_or_default();
             let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
-            host == "localhost" || address.is_ok_and(|address| address.is_loopback())
-        };
+            plain &= endpoint.url.scheme() == "http";
+            loopback &= host == "localhost" || address.is_ok_and(|address| address.is_loopback());
+        }
         Self {
             ca_bundle,
-            plain: endpoints.iter().all(|endpoint| endpoint.url.scheme() == "http"),
-            loopback: endpoints.iter().all(is_loopback),
+            plain,
+            loopback,
         }
     }
 }
@@ -436,7 +438,7 @@ mod tests {
             version: "v",
         };
         let needs = |urls: [&str; 2]| {
-            let needs = Needs::of(&urls.map(endpoint), None);
+            let needs = Needs::of(urls.map(endpoint).iter(), None);
             (needs.plain, needs.loopback)
         };
         assert_eq!(

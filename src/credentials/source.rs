@@ -23,7 +23,7 @@ pub struct Current {
     pub credentials: Arc<Credentials>,
     /// Changes whenever the key does.
     pub generation: u64,
-    /// `environment` or `file`.
+    /// `environment`, `file`, or the name of a fixed source.
     pub source: &'static str,
 }
 
@@ -56,6 +56,16 @@ impl Source {
         }
     }
 
+    /// A source of one key that does not change, such as one that was just made. `name` says what it is.
+    pub fn fixed(provider: Provider, credentials: Credentials, name: &'static str) -> Self {
+        let source = Self::new(provider, None, None, Arc::new(|_| None));
+        let found = Found::Fixed(Current::new(credentials, name));
+        Self {
+            found: Mutex::new(Some(found)),
+            ..source
+        }
+    }
+
     /// The key in force. Looks at the file's metadata each time, and reads it again when they changed.
     ///
     /// While a changed file is of no use (half-written, gone), this stays the last good key.
@@ -78,7 +88,7 @@ impl Source {
             before => self.locate(before)?,
         };
         match found.insert(settled) {
-            Found::Environment(current) => Ok(current.clone()),
+            Found::Fixed(current) => Ok(current.clone()),
             Found::File(watched) => watched.refresh(unconditionally),
         }
     }
@@ -94,9 +104,7 @@ impl Source {
             None => Chain::of(self.provider).locate(self.profile.as_deref(), &self.variables)?,
         };
         Ok(match (place, before) {
-            (Place::Environment(credentials), _) => {
-                Found::Environment(Current::new(credentials, "environment"))
-            }
+            (Place::Environment(credentials), _) => Found::Fixed(Current::new(credentials, "environment")),
             (Place::File { path, .. }, Some(Found::File(watched))) if watched.path == path => {
                 Found::File(watched)
             }
@@ -154,14 +162,15 @@ impl Current {
 }
 
 enum Found {
-    Environment(Current),
+    /// The environment's, or one given from within.
+    Fixed(Current),
     File(Box<Watched>),
 }
 
 impl Found {
     fn is_settled(&self) -> bool {
         match self {
-            Self::Environment(_) => true,
+            Self::Fixed(_) => true,
             Self::File(watched) => watched.good.is_some(),
         }
     }

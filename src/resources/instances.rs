@@ -35,16 +35,14 @@ pub static KIND: Kind = Kind {
     observe: |client, observation| Box::pin(observe(client, observation)),
 };
 
-static DESCRIBE_INSTANCES: Action = Action {
-    service: Service::Ec2,
-    name: "DescribeInstances",
+static DESCRIBE_INSTANCES: Action = Action::describing(Service::Ec2, "DescribeInstances")
     // Always sent on AWS: unpaginated calls draw from a bucket half as large.
-    paging: Some(Paging {
+    .paged(Paging {
         size_parameter: "MaxResults",
         size: 1000,
         cursor_parameter: "NextToken",
-    }),
-};
+    })
+    .proven_with(&[("MaxResults", "5")]);
 
 // cloud_instance_state{account="prod",region="eu-west-2",instance_id="i-0a1b2c3d",state="running"} 1
 static STATE: Family = Family::gauge(

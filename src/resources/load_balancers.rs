@@ -55,21 +55,16 @@ pub static KIND: Kind = Kind {
     observe: |client, observation| Box::pin(observe(client, observation)),
 };
 
-static DESCRIBE_LOAD_BALANCERS: Action = Action {
-    service: Service::Elb,
-    name: "DescribeLoadBalancers",
-    paging: Some(Paging {
+static DESCRIBE_LOAD_BALANCERS: Action = Action::describing(Service::Elb, "DescribeLoadBalancers")
+    .paged(Paging {
         size_parameter: "PageSize",
         size: 400,
         cursor_parameter: "Marker",
-    }),
-};
+    })
+    .proven_with(&[("PageSize", "1")]);
 
-static DESCRIBE_INSTANCE_HEALTH: Action = Action {
-    service: Service::Elb,
-    name: "DescribeInstanceHealth",
-    paging: None,
-};
+static DESCRIBE_INSTANCE_HEALTH: Action = Action::describing(Service::Elb, "DescribeInstanceHealth")
+    .proven_with(&[("LoadBalancerName", "vigie-proof-of-permission")]);
 
 // cloud_load_balancer_info{account="prod",region="eu-west-2",load_balancer="web",type="classic",scheme="internet-facing"} 1
 static INFO: Family = Family::gauge(

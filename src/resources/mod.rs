@@ -18,11 +18,13 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+    use crate::api::Effect;
 
     #[test]
     fn every_action_only_describes() {
         for kind in KINDS {
             for action in kind.actions {
+                assert_eq!(action.effect, Effect::Describes, "{}", action.name);
                 assert!(
                     action.name.starts_with("Describe"),
                     "{} calls {}",
