@@ -29,6 +29,8 @@ pub mod poller;
 pub mod exposition;
 // The HTTP routes.
 pub mod server;
+// The agent's identity at the cloud: made, renewed, removed, examined.
+pub mod identity;
 // Settings, valid once loaded.
 pub mod config;
 // Everything put together from settings.
