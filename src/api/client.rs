@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use secrecy::zeroize::Zeroizing;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tracing::info;
@@ -88,7 +89,8 @@ impl Client {
         parameters: &[(&str, &str)],
         read: impl FnOnce(&mut xml::Reader<'_>) -> Result<T, xml::Error>,
     ) -> Result<T, Error> {
-        let answer = self.call(action, parameters).await?;
+        // The one answer of a cloud that holds a secret is among these.
+        let answer = Zeroizing::new(self.call(action, parameters).await?);
         self.read(action, &answer, read)
     }
 

@@ -1,0 +1,74 @@
+//! Where the identity is made and tried: a provider, its regions, and who speaks there.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use prometheus::Registry;
+use reqwest::Url;
+use tokio::time::Instant;
+
+use crate::api::{self, Account, Client, Credential, Endpoints, Needs, Override, Service, Transport};
+use crate::credentials::{Credentials, Source};
+use crate::provider::Provider;
+
+/// A cloud account, by where it is reached.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// The cloud.
+    pub provider: Provider,
+    /// The regions that the agent will poll: at least one. Identities are made through the first.
+    pub regions: Vec<String>,
+    /// One URL for all services, in place of the provider's own.
+    pub endpoint_url: Option<Url>,
+    /// The certificates to trust in place of the platform's.
+    pub ca_bundle: Option<PathBuf>,
+}
+
+impl Place {
+    /// A client that signs with a key of this source, in each region.
+    pub fn clients(&self, source: Source) -> anyhow::Result<Vec<Client>> {
+        let services: &[Service] = match self.provider {
+            Provider::Outscale => &[Service::Ec2, Service::Elb, Service::Iam],
+            Provider::Aws => &[Service::Ec2, Service::Elb, Service::Iam, Service::Sts],
+        };
+        let replaced = |_| Override {
+            url: self.endpoint_url.clone(),
+            signing_name: None,
+        };
+        let regions = self.regions.iter().map(|region| {
+            let endpoints = Endpoints::resolve(self.provider, region, services, replaced)?;
+            Ok((region.clone(), endpoints))
+        });
+        let regions: Vec<(String, Endpoints)> = regions.collect::<anyhow::Result<_>>()?;
+        let endpoints = regions.iter().flat_map(|(_, endpoints)| endpoints.iter());
+        let transport = Transport::new(&Needs::of(endpoints, self.ca_bundle.clone()))?;
+        let credential = Credential::new(self.provider, regions.len(), source);
+        // Nobody scrapes a command that ends.
+        let metrics = api::Metrics::register(&Registry::new()).context("counting the requests")?;
+        let account = Arc::new(Account::new(
+            "default".to_owned(),
+            self.provider,
+            transport,
+            Arc::new(credential),
+            Arc::new(metrics),
+        ));
+        let rate = self.provider.default_requests_per_second();
+        let client = |(region, endpoints)| Client::new(Arc::clone(&account), region, endpoints, rate);
+        Ok(regions.into_iter().map(client).collect())
+    }
+
+    /// The same for one key that is in memory.
+    pub fn clients_with(&self, credentials: &Credentials) -> anyhow::Result<Vec<Client>> {
+        self.clients(Source::fixed(self.provider, credentials.clone(), "new key"))
+    }
+}
+
+/// The client with the time that one call of a command may take, its retries included.
+pub(super) fn in_time(client: &Client) -> Client {
+    client.until(Instant::now() + CALL_TIMEOUT)
+}
+
+/// Three attempts of twenty seconds and the waits between them.
+const CALL_TIMEOUT: Duration = Duration::from_secs(90);
