@@ -93,8 +93,8 @@ pub enum Cause {
         /// Whether the last refusal is only feared.
         unheard: bool,
     },
-    /// The poll's time was over before the request's turn came.
-    #[error("not sent: the poll's time was over while it waited for {waited_for}")]
+    /// The time was over before the request's turn came.
+    #[error("not sent: the time was over while it waited for {waited_for}")]
     NoTime {
         /// What it waited for.
         waited_for: &'static str,

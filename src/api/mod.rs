@@ -53,6 +53,8 @@ pub enum Effect {
     Describes,
     /// Something. It is sent again only when the cloud certainly did not do it.
     Changes,
+    /// Nothing, as it is sent: only with parameters that leave it nothing to do. It may be sent twice.
+    Probes,
 }
 
 /// How a listing is cut into pages.
@@ -82,6 +84,15 @@ impl Action {
     pub const fn changing(service: Service, name: &'static str) -> Self {
         Self {
             effect: Effect::Changes,
+            ..Self::describing(service, name)
+        }
+    }
+
+    /// An action that is only ever asked to do nothing, to see whether it is allowed.
+    /// Only [`crate::identity`] has any.
+    pub const fn probing(service: Service, name: &'static str) -> Self {
+        Self {
+            effect: Effect::Probes,
             ..Self::describing(service, name)
         }
     }

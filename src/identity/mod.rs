@@ -9,6 +9,7 @@ mod iam_policies;
 mod place;
 pub mod plan;
 pub mod policy;
+pub mod probe;
 pub mod survey;
 
 use serde::Serialize;
