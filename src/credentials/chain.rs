@@ -22,11 +22,14 @@ pub(super) enum Place {
 }
 
 /// One provider's chain.
-pub(super) struct Chain {
+pub(crate) struct Chain {
     provider: Provider,
-    id: &'static str,
-    secret: &'static str,
-    tokens: &'static [&'static str],
+    /// The variable of the access key id.
+    pub(crate) id: &'static str,
+    /// The variable of the secret.
+    pub(crate) secret: &'static str,
+    /// The variables of the session token, the preferred one first.
+    pub(crate) tokens: &'static [&'static str],
     profile: &'static str,
     files: &'static [Candidate],
 }
@@ -39,7 +42,7 @@ enum Candidate {
 }
 
 impl Chain {
-    pub(super) fn of(provider: Provider) -> &'static Self {
+    pub(crate) fn of(provider: Provider) -> &'static Self {
         match provider {
             Provider::Outscale => &OUTSCALE,
             Provider::Aws => &AWS,
@@ -146,7 +149,7 @@ fn expanded(path: &str, variables: &Variables) -> PathBuf {
 }
 
 /// The profile meant when nobody names one.
-pub(super) const DEFAULT_PROFILE: &str = "default";
+pub(crate) const DEFAULT_PROFILE: &str = "default";
 
 const HOME: &str = "HOME";
 

@@ -12,14 +12,14 @@ use super::{Credentials, Fault};
 
 /// The profile to read.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Profile<'a> {
-    pub(super) name: &'a str,
+pub(crate) struct Profile<'a> {
+    pub(crate) name: &'a str,
     /// Asked for by the account's settings, not a default.
-    pub(super) named: bool,
+    pub(crate) named: bool,
 }
 
 /// The key that a file of these bytes holds for a profile.
-pub(super) fn parse(bytes: &[u8], profile: Profile<'_>) -> Result<Credentials, Fault> {
+pub(crate) fn parse(bytes: &[u8], profile: Profile<'_>) -> Result<Credentials, Fault> {
     let text = str::from_utf8(bytes).map_err(|_| Fault::Binary)?;
     if text.contains('\0') {
         return Err(Fault::Binary);
@@ -36,7 +36,7 @@ pub(super) fn parse(bytes: &[u8], profile: Profile<'_>) -> Result<Credentials, F
 }
 
 /// Whether a key can hold this: a header has room for nothing else.
-pub(super) fn may_be_in_a_key(value: &str) -> bool {
+pub(crate) fn may_be_in_a_key(value: &str) -> bool {
     value.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
@@ -117,7 +117,8 @@ fn outside_profile(key: &str, line: usize) -> Fault {
     }
 }
 
-enum Line<'a> {
+/// A line that says something.
+pub(crate) enum Line<'a> {
     /// `[name]`
     Section(&'a str),
     /// `key = value`, the key in lower case.
@@ -132,7 +133,7 @@ enum Line<'a> {
 /// backslashes for syntax (to the AWS tools they are part of a value), and repeat lines in their errors. The rules
 /// are those of Python's `configparser`, which the AWS tools use: `=` or `:`, comments on lines of their own, keys
 /// in any case, and a line indented deeper than a key goes on with its value.
-fn lines(text: &str) -> impl Iterator<Item = (usize, Option<Line<'_>>)> {
+pub(crate) fn lines(text: &str) -> impl Iterator<Item = (usize, Option<Line<'_>>)> {
     let mut key_depth = None;
     text.lines().enumerate().filter_map(move |(index, line)| {
         let depth = line.len() - line.trim_start().len();
@@ -236,7 +237,7 @@ impl<'de> Visitor<'de> for Profiles<'_> {
 }
 
 /// How a format spells the access key id, the secret and the session token.
-type Spelling = [&'static str; 3];
+pub(crate) type Spelling = [&'static str; 3];
 
 /// The values of one profile, as they stand in the text.
 struct Found<'a> {
@@ -309,16 +310,16 @@ impl<'a> Found<'a> {
     }
 }
 
-const ID: usize = 0;
-const SECRET: usize = 1;
-const TOKEN: usize = 2;
+pub(crate) const ID: usize = 0;
+pub(crate) const SECRET: usize = 1;
+pub(crate) const TOKEN: usize = 2;
 
-const INI: Spelling = ["aws_access_key_id", "aws_secret_access_key", "aws_session_token"];
+pub(crate) const INI: Spelling = ["aws_access_key_id", "aws_secret_access_key", "aws_session_token"];
 /// The older name of the session token, which botocore still reads.
-const TOKEN_ALIAS: &str = "aws_security_token";
+pub(crate) const TOKEN_ALIAS: &str = "aws_security_token";
 /// Has no session token: the name here is none that a line could have.
-const ACCOUNT_KEY: Spelling = ["AWSAccessKeyId", "AWSSecretKey", ""];
-const OSC: Spelling = ["access_key", "secret_key", ""];
+pub(crate) const ACCOUNT_KEY: Spelling = ["AWSAccessKeyId", "AWSSecretKey", ""];
+pub(crate) const OSC: Spelling = ["access_key", "secret_key", ""];
 
 #[cfg(test)]
 mod tests;

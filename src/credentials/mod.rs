@@ -1,9 +1,9 @@
 //! Where keys come from: the environment and files, read again when they change. Nothing here speaks to a cloud.
 
-mod chain;
+pub(crate) mod chain;
 mod error;
 mod file;
-mod format;
+pub(crate) mod format;
 mod source;
 
 use std::{env, fmt, sync::Arc};
