@@ -6,6 +6,7 @@
 
 mod iam;
 mod iam_policies;
+pub mod key_file;
 mod place;
 pub mod plan;
 pub mod policy;
