@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap as _};
 pub use error::{Error, Fault, Origin, Problem};
 pub use layers::{Environment, process_environment};
 pub use metrics::{FAMILIES, Metrics};
-pub use values::{Address, NoAddress};
+pub use values::{Address, NoAddress, parse_duration};
 
 use crate::provider::Provider;
 use crate::resource::{StateSeries, Tags};

@@ -151,6 +151,11 @@ impl Text for Duration {
     }
 }
 
+/// A duration as settings have it: `60s`, `1h 30m`. The error is the rest of a sentence.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    Duration::parse(text)
+}
+
 fn without_unit(number: &dyn fmt::Display) -> String {
     format!("is the number {number}, without a unit: write \"{number}s\"")
 }

@@ -23,6 +23,15 @@ pub fn process_variables() -> Variables {
     Arc::new(|name| env::var_os(name).map(|value| value.to_string_lossy().into_owned()))
 }
 
+/// The key in the bytes of a credentials file, whichever of the formats it has.
+pub fn parse(bytes: &[u8], profile: Option<&str>) -> Result<Credentials, Fault> {
+    let profile = format::Profile {
+        name: profile.unwrap_or(chain::DEFAULT_PROFILE),
+        named: profile.is_some(),
+    };
+    format::parse(bytes, profile)
+}
+
 /// One access key.
 #[derive(Clone)]
 pub struct Credentials {

@@ -1,24 +1,38 @@
 //! The agent's identity at the cloud: made, renewed, removed and examined. The only room that speaks IAM.
 //!
-//! [`bootstrap`] looks ([`survey`]), decides what is to be done or refused ([`plan`]) and does it, step by step, until
+//! [`bootstrap`] looks, decides what is to be done or refused ([`plan`](mod@plan)) and does it, step by step, until
 //! what is there is what was wanted. A run that is cut off anywhere is completed by the next one. Nothing that polls
 //! can reach a call of this room that changes anything.
 
+mod bootstrap;
+mod error;
 mod iam;
 mod iam_policies;
+mod key_choice;
 pub mod key_file;
+mod keys;
 mod place;
 pub mod plan;
 pub mod policy;
 pub mod probe;
-pub mod survey;
+mod proof;
+mod rotate;
+mod survey;
+mod teardown;
+
+use std::time::Duration;
 
 use serde::Serialize;
 
 use crate::resource::Kind;
-pub use iam::Iam;
+pub use bootstrap::{REQUEST_TIME, bootstrap, plan};
+pub use error::Error;
+pub use keys::{Out, Retirement};
 pub use place::Place;
 use policy::Policy;
+pub use proof::{Patience, Proof};
+pub use rotate::{Rotation, rotate};
+pub use teardown::Teardown;
 
 /// What the parts of the identity are called.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -47,3 +61,22 @@ pub struct Wish {
     /// The id of a key to replace by a new one.
     pub replace_key: Option<String>,
 }
+
+/// What happens on the way, for whoever watches.
+#[derive(Debug, Clone, Copy)]
+pub enum Event<'a> {
+    /// A step was done, or there was nothing to do for it.
+    Step(&'a plan::Step),
+    /// Nothing happens for some time.
+    Waiting {
+        /// What is waited for.
+        what: &'a str,
+        /// How long.
+        time: Duration,
+    },
+    /// Something worth knowing.
+    Note(&'a str),
+}
+
+/// Whoever watches.
+pub type Told<'a> = dyn FnMut(Event<'_>) + Send + 'a;

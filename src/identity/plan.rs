@@ -158,7 +158,8 @@ impl Plan {
     }
 }
 
-fn caller(survey: &Survey) -> Step {
+/// Who asks: never the user that is asked about.
+pub(super) fn caller(survey: &Survey) -> Step {
     let detail = match &survey.caller {
         Some(arn) => format!("you are {arn}"),
         None => "the cloud does not say who you are".to_owned(),

@@ -107,7 +107,7 @@ impl Survey {
 }
 
 /// The keys of a user, each with when it was used last.
-pub async fn keys(iam: &Iam, user: &str) -> Result<Vec<(Key, Option<String>)>, Error> {
+pub(super) async fn keys(iam: &Iam, user: &str) -> Result<Vec<(Key, Option<String>)>, Error> {
     let mut keys = Vec::new();
     for key in iam.keys_of(user).await? {
         let last_used = iam.last_used(&key.id).await;

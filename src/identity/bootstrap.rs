@@ -1,0 +1,282 @@
+//! `bootstrap`: group, policy, user, membership and key, each looked at before it is made, and a proof in the end.
+
+use std::time::Duration;
+
+use anyhow::anyhow;
+use jiff::Timestamp;
+
+use super::error::Error;
+use super::iam::{Iam, NO_SUCH_ENTITY};
+use super::key_choice::{Choice, Evidence, KeyStep};
+use super::keys::{Keys, Out, Retirement};
+use super::plan::{Action, Part, Plan, Step};
+use super::proof::{self, Patience, Proof};
+use super::survey::Survey;
+use super::{Event, Place, Told, Wish};
+use crate::api;
+use crate::credentials::{Credentials, Source};
+
+/// Looks, and tells what bootstrap would do. Nothing is changed, at the cloud or on this machine.
+pub async fn plan(place: &Place, admin: Source, wish: &Wish, out: &Out<'_>) -> Result<Plan, Error> {
+    let iam = admin_of(place, admin)?;
+    let survey = Survey::take(&iam, &wish.names).await?;
+    Ok(whole_plan(&survey, wish, out).0)
+}
+
+/// Makes what is missing and proves the result. Run again after it was cut off anywhere, it ends the same.
+pub async fn bootstrap(
+    place: &Place,
+    admin: Source,
+    wish: &Wish,
+    mut out: Out<'_>,
+    patience: Patience,
+    told: &mut Told<'_>,
+) -> Result<Proof, Error> {
+    let iam = admin_of(place, admin)?;
+    let (survey, choice, changed) = settle(&iam, wish, &out, told).await?;
+    let name = out.name();
+    let held = out.key().cloned();
+    let journal = out.file().and_then(|file| file.journal().cloned());
+    let evidence = Evidence {
+        user: &wish.names.user,
+        keys: survey.keys(),
+        out: &name,
+        in_file: held.as_ref().map(|key| key.access_key_id.as_str()),
+        journal: journal.as_ref(),
+    };
+    let mut keys = Keys {
+        iam: &iam,
+        place,
+        user: &wish.names.user,
+        kinds: &wish.kinds,
+        told,
+    };
+    let makes = matches!(choice.step, KeyStep::Make { .. });
+    let (credentials, begun) = match (&mut out, held.as_ref()) {
+        (Out::Hand { name, give }, _) => (keys.hand_over(&evidence, name, give).await?, None),
+        (Out::File(file), _) if makes => {
+            let begun = keys.begin(file, &evidence, &choice).await?;
+            let (credentials, _, begun) = keys.issue(begun, &evidence, None).await?;
+            (credentials, Some(begun))
+        }
+        (Out::File(file), Some(held)) => {
+            let is_done = choice.strays.is_empty() && choice.step == KeyStep::Keep && journal.is_none();
+            let begun = if is_done {
+                None
+            } else {
+                Some(keys.begin(file, &evidence, &choice).await?)
+            };
+            keys.tell(Action::Keep, format!("{} in {name}", held.access_key_id));
+            (held.clone(), begun)
+        }
+        (Out::File(_), None) => return Err(anyhow!("{name} holds no key, and none was to be made").into()),
+    };
+    let patience = if makes || changed {
+        Patience {
+            agreeing: 1,
+            ..patience
+        }
+    } else {
+        patience.with_age(age(&survey, evidence.in_file))
+    };
+    let proof = keys.prove(&credentials, &patience).await.map_err(|error| {
+        anyhow!(
+            "{error}. Everything is made and the key {} is in {name}, but it is not proven: run the same command \
+             again, which tries once more",
+            credentials.access_key_id
+        )
+    })?;
+    if let Some(id) = choice.step.replaces() {
+        let retirement = Retirement {
+            // Whoever reads that file may have a request under way.
+            grace: if evidence.in_file == Some(id) {
+                REQUEST_TIME
+            } else {
+                Duration::ZERO
+            },
+            keep: None,
+        };
+        keys.retire(id, retirement).await?;
+    }
+    if let Some(begun) = begun {
+        begun.finish()?;
+    }
+    Ok(proof)
+}
+
+/// Whoever may administer identities there.
+pub(super) fn admin_of(place: &Place, admin: Source) -> Result<Iam, Error> {
+    let mut clients = place.clients(admin)?.into_iter();
+    let first = clients.next().ok_or_else(|| anyhow!("no region was named"))?;
+    Ok(Iam::new(first))
+}
+
+fn whole_plan(survey: &Survey, wish: &Wish, out: &Out<'_>) -> (Plan, Choice) {
+    let mut plan = Plan::new(survey, wish);
+    let name = out.name();
+    let evidence = Evidence {
+        user: &wish.names.user,
+        keys: survey.keys(),
+        out: &name,
+        in_file: out.key().map(|key: &Credentials| key.access_key_id.as_str()),
+        journal: out.file().and_then(|file| file.journal()),
+    };
+    let choice = evidence.choose(wish.replace_key.as_deref());
+    for stray in &choice.strays {
+        let detail =
+            format!("{stray}, which a run that was cut off left without a file: nobody holds its secret");
+        plan.steps.push(Step::new(Part::Key, Action::Remove, detail));
+    }
+    let user = &wish.names.user;
+    let to_go = |id: &String| {
+        Step::new(
+            Part::Key,
+            Action::Remove,
+            format!("{id}, once the new key is proven"),
+        )
+    };
+    match &choice.step {
+        KeyStep::Keep => {
+            let held = evidence.in_file.unwrap_or_default();
+            plan.steps
+                .push(Step::new(Part::Key, Action::Keep, format!("{held} in {name}")));
+        }
+        KeyStep::Make { replaces } => {
+            plan.steps.push(Step::new(
+                Part::Key,
+                Action::Create,
+                format!("of {user}, into {name}"),
+            ));
+            plan.steps.extend(replaces.as_ref().map(to_go));
+        }
+        KeyStep::Finish { replaces } => {
+            let held = evidence.in_file.unwrap_or_default();
+            plan.steps
+                .push(Step::new(Part::Key, Action::Keep, format!("{held} in {name}")));
+            plan.steps.extend(replaces.as_ref().map(to_go));
+        }
+        KeyStep::Refuse(words) => plan
+            .steps
+            .push(Step::new(Part::Key, Action::Refuse, words.clone())),
+    }
+    (plan, choice)
+}
+
+/// Makes everything but the key; gives what is there then, what is to become of the key, and whether anything had to
+/// be made. The cloud may need a moment to see its own changes: what it does not see yet, or sees only now, is looked
+/// at again.
+async fn settle(
+    iam: &Iam,
+    wish: &Wish,
+    out: &Out<'_>,
+    told: &mut Told<'_>,
+) -> Result<(Survey, Choice, bool), Error> {
+    let mut changed = false;
+    for round in 1.. {
+        let survey = Survey::take(iam, &wish.names).await?;
+        let (plan, choice) = whole_plan(&survey, wish, out);
+        refuse(&plan)?;
+        match apply(iam, wish, &survey, &plan, round == 1, told).await {
+            Ok(now) => return Ok((survey, choice, changed || now)),
+            Err(error) if round < ROUNDS && is_settling(&error) => {
+                changed = true;
+                proof::wait("the cloud to see its own changes", ROUND_PAUSE, told).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(anyhow!("the cloud does not settle").into())
+}
+
+/// Ends with every reason why a person must decide, if there is one.
+fn refuse(plan: &Plan) -> Result<(), Error> {
+    let reasons: Vec<_> = plan
+        .refusals()
+        .map(|step| format!("{}: {}", step.part.name(), step.detail))
+        .collect();
+    if reasons.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Refused(reasons.join("\n")))
+}
+
+/// Does the steps of a plan but the key's, and tells of each; of those with nothing to do in the first round alone.
+async fn apply(
+    iam: &Iam,
+    wish: &Wish,
+    survey: &Survey,
+    plan: &Plan,
+    is_first: bool,
+    told: &mut Told<'_>,
+) -> Result<bool, api::Error> {
+    let names = &wish.names;
+    let mut policy_arn = survey.policy_arn().map(str::to_owned);
+    let mut changed = false;
+    for step in plan.steps.iter().filter(|step| step.part != Part::Key) {
+        if step.action == Action::Keep {
+            if is_first {
+                told(Event::Step(step));
+            }
+            continue;
+        }
+        let arn = || policy_arn.as_deref().unwrap_or_default();
+        match step.part {
+            Part::Group => iam.create_group(&names.group, &names.path).await?,
+            Part::Policy if step.action == Action::Change => update(iam, arn(), &wish.policy.text()).await?,
+            Part::Policy => {
+                let made = iam
+                    .create_policy(&names.policy, &names.path, &wish.policy.text())
+                    .await?;
+                policy_arn = Some(made);
+            }
+            Part::Attachment => iam.attach(arn(), &names.group).await?,
+            Part::User => iam.create_user(&names.user, &names.path).await?,
+            Part::Membership => iam.add_to_group(&names.user, &names.group).await?,
+            Part::Caller | Part::Rights | Part::Key | Part::Proof => {}
+        }
+        changed = true;
+        told(Event::Step(step));
+    }
+    Ok(changed)
+}
+
+/// Puts another document in force. Of the five versions that there may be, the oldest that is not in force goes.
+async fn update(iam: &Iam, arn: &str, document: &str) -> Result<(), api::Error> {
+    let mut versions = iam.versions(arn).await?;
+    if versions.len() >= MOST_VERSIONS {
+        versions.retain(|version| !version.is_default);
+        // Two may be of the same second: then the lower number is the older.
+        let number = |id: &str| id.trim_start_matches('v').parse::<u64>().unwrap_or(u64::MAX);
+        let oldest = versions
+            .iter()
+            .min_by_key(|version| (version.created, number(&version.id)));
+        if let Some(oldest) = oldest {
+            iam.delete_version(arn, &oldest.id).await?;
+        }
+    }
+    iam.create_version(arn, document).await
+}
+
+/// Whether the cloud contradicts what it said a moment ago.
+fn is_settling(error: &api::Error) -> bool {
+    matches!(error.code(), Some(NO_SUCH_ENTITY | "EntityAlreadyExists"))
+}
+
+/// How long ago the key in the file was made, as far as the cloud says.
+fn age(survey: &Survey, in_file: Option<&str>) -> Option<Duration> {
+    let (key, _) = survey
+        .keys()
+        .iter()
+        .find(|(key, _)| Some(key.id.as_str()) == in_file)?;
+    Timestamp::now().duration_since(key.created?).try_into().ok()
+}
+
+/// IAM and EIM.
+const MOST_VERSIONS: usize = 5;
+
+/// AWS needs seconds to see what it was just told.
+const ROUNDS: u32 = 8;
+const ROUND_PAUSE: Duration = Duration::from_secs(2);
+
+/// Nothing that was signed with a key is under way for longer.
+pub const REQUEST_TIME: Duration = Duration::from_secs(30);

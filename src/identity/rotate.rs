@@ -1,0 +1,94 @@
+//! `rotate`: a new key for the one in the file, without a moment in which the file holds none that works.
+
+use anyhow::anyhow;
+
+use super::bootstrap::admin_of;
+use super::error::Error;
+use super::key_choice::{Evidence, KeyStep};
+use super::key_file::KeyFile;
+use super::keys::{Keys, Retirement};
+use super::plan::Action;
+use super::proof::{Patience, Proof};
+use super::{Place, Told, survey};
+use crate::credentials::Source;
+use crate::resource::Kind;
+
+/// What to rotate, and how.
+pub struct Rotation<'a> {
+    /// The user whose key it is.
+    pub user: &'a str,
+    /// The kinds that the key is for.
+    pub kinds: &'a [&'static Kind],
+    /// A key of the user to delete first, to make room.
+    pub delete_first: Option<&'a str>,
+    /// What becomes of the old key.
+    pub retirement: Retirement,
+    /// When the new key is tried.
+    pub patience: Patience,
+}
+
+/// Makes a key, writes it beside the file, proves it, swaps it in and retires the old one. Cut off anywhere and run
+/// again, it completes what was begun.
+pub async fn rotate(
+    place: &Place,
+    admin: Source,
+    rotation: &Rotation<'_>,
+    file: &KeyFile,
+    told: &mut Told<'_>,
+) -> Result<Proof, Error> {
+    let iam = admin_of(place, admin)?;
+    if iam.user(rotation.user).await?.is_none() {
+        return Err(Error::Refused(format!(
+            "there is no user {}: name it with `--user`, or make it with `vigie bootstrap`",
+            rotation.user
+        )));
+    }
+    let mut listed = survey::keys(&iam, rotation.user).await?;
+    let out = file.path().display().to_string();
+    let in_file = file.key().map(|key| key.access_key_id.as_str());
+    let mut keys = Keys {
+        iam: &iam,
+        place,
+        user: rotation.user,
+        kinds: rotation.kinds,
+        told,
+    };
+    if let Some(id) = rotation.delete_first {
+        if in_file == Some(id) {
+            return Err(Error::Refused(format!(
+                "{id} is the key in {out}, which works until the new one is proven: it goes by itself"
+            )));
+        }
+        // Gone already is as good: the run before may have been cut off.
+        if listed.iter().any(|(key, _)| key.id == id) {
+            iam.delete_key(rotation.user, id).await?;
+            keys.tell(Action::Remove, format!("{id}, as asked for"));
+        }
+        listed.retain(|(key, _)| key.id != id);
+    }
+    let evidence = Evidence {
+        user: rotation.user,
+        keys: &listed,
+        out: &out,
+        in_file,
+        journal: file.journal(),
+    };
+    let choice = evidence.choose_rotation();
+    if let KeyStep::Refuse(words) = choice.step {
+        return Err(Error::Refused(words));
+    }
+    let begun = keys.begin(file, &evidence, &choice).await?;
+    let (proof, begun) = if let (KeyStep::Finish { .. }, Some(held)) = (&choice.step, file.key()) {
+        let detail = format!("{} in {out}, made by a run that was cut off", held.access_key_id);
+        keys.tell(Action::Keep, detail);
+        (keys.prove(held, &rotation.patience).await?, begun)
+    } else {
+        let (_, proof, begun) = keys.issue(begun, &evidence, Some(&rotation.patience)).await?;
+        (proof.ok_or_else(|| anyhow!("the new key was not tried"))?, begun)
+    };
+    if let Some(id) = choice.step.replaces() {
+        keys.retire(id, rotation.retirement).await?;
+    }
+    begun.finish()?;
+    Ok(proof)
+}
