@@ -4,6 +4,7 @@
 
 mod check;
 mod demo;
+mod identity;
 mod metrics;
 mod once;
 mod run;
@@ -51,6 +52,17 @@ enum Command {
         #[arg(long, value_enum, default_value_t = once::Format::Prometheus)]
         format: once::Format,
     },
+    /// Give the agent its own key, which may only describe: group, policy, user and key, made once by an admin.
+    #[command(after_help = BOOTSTRAP_HELP)]
+    Bootstrap(Box<identity::Bootstrap>),
+    /// Put a new key in place of the one in a file, without a gap.
+    #[command(
+        after_help = "Example:\n  vigie rotate --provider outscale --region eu-west-2 --out /etc/vigie/credentials"
+    )]
+    Rotate(Box<identity::Rotate>),
+    /// Remove what bootstrap made.
+    #[command(after_help = "Example:\n  vigie teardown --provider outscale --region eu-west-2")]
+    Teardown(Box<identity::Teardown>),
     /// Validate the settings, print them as they are in force, forecast the calls.
     #[command(after_help = "Example:\n  vigie check --config /etc/vigie/vigie.toml")]
     Check {
@@ -141,6 +153,9 @@ impl Failure {
     /// Bad settings or arguments: `EX_USAGE` of sysexits.
     pub const USAGE: u8 = 64;
 
+    /// A person must decide.
+    pub const REFUSED: u8 = 3;
+
     fn usage(error: impl Into<anyhow::Error>) -> Self {
         Self {
             exit_code: Self::USAGE,
@@ -184,9 +199,20 @@ impl Cli {
             }
             Command::Once { account, format } => {
                 let settings = account.settings()?;
-                // What fails is told at the end, once.
-                start_log(settings.log_format, "warn,vigie::api::attempt=error");
+                start_log(settings.log_format, COMMAND_LOG);
                 wait_for(once::once(&settings, format))
+            }
+            Command::Bootstrap(arguments) => {
+                start_log(LogFormat::Text, COMMAND_LOG);
+                wait_for(identity::bootstrap(*arguments))
+            }
+            Command::Rotate(arguments) => {
+                start_log(LogFormat::Text, COMMAND_LOG);
+                wait_for(identity::rotate(*arguments))
+            }
+            Command::Teardown(arguments) => {
+                start_log(LogFormat::Text, COMMAND_LOG);
+                wait_for(identity::teardown(*arguments))
             }
             Command::Check { account, listen } => {
                 let mut settings = account.settings()?;
@@ -303,3 +329,16 @@ fn wait_for(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Fa
 }
 
 const LOG_VARIABLE: &str = "VIGIE_LOG";
+
+/// What fails in a command that ends is told at its end, once.
+const COMMAND_LOG: &str = "warn,vigie::api::attempt=error";
+
+const BOOTSTRAP_HELP: &str =
+    "The admin's key is read from the provider's usual environment and files, from a \
+profile of them, or from a file or stdin; never from an argument, and it is kept nowhere.
+
+Exit: 0 done, or done before; 1 failed; 3 refused, a person must decide; 64 bad arguments.
+
+Example:
+  vigie bootstrap --provider outscale --region eu-west-2 --out /etc/vigie/credentials
+  vigie bootstrap --provider aws --print-policy";

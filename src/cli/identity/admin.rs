@@ -1,0 +1,124 @@
+//! Where to go, and with whose key.
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use secrecy::zeroize::Zeroizing;
+
+use super::super::{Failure, Given};
+use crate::config::{self, OneAccount};
+use crate::credentials::{self, Source};
+use crate::identity::Place;
+use crate::provider::Provider;
+use crate::resources::KINDS;
+
+/// Which account, and the key of an admin of it.
+#[derive(Debug, Args)]
+pub(super) struct AdminArguments {
+    /// The cloud: `outscale` or `aws`.
+    #[arg(long, env = "VIGIE_PROVIDER", value_name = "PROVIDER")]
+    provider: Option<Given<Provider>>,
+    /// The region that the agent will poll; more than one by repeating it (AWS).
+    #[arg(
+        long = "region",
+        env = "VIGIE_REGIONS",
+        value_delimiter = ',',
+        value_name = "REGION"
+    )]
+    regions: Vec<Given<String>>,
+    /// One URL for all services, in place of the provider's own.
+    #[arg(long, env = "VIGIE_ENDPOINT_URL", value_name = "URL")]
+    endpoint_url: Option<Given<String>>,
+    /// Certificates to trust in place of the platform's.
+    #[arg(long, value_name = "FILE")]
+    ca_bundle: Option<PathBuf>,
+    /// The profile of the admin's key, in the provider's usual files.
+    #[arg(long, value_name = "NAME")]
+    admin_profile: Option<String>,
+    /// The file with the admin's key, `-` for stdin [default: the provider's usual environment and files].
+    #[arg(long, value_name = "FILE")]
+    admin_credentials: Option<PathBuf>,
+}
+
+impl AdminArguments {
+    pub(super) fn provider(&self) -> Result<Provider, Failure> {
+        Given::value(self.provider.as_ref()).ok_or_else(|| {
+            Failure::usage(anyhow::anyhow!(
+                "`--provider` is missing: write `--provider outscale` or `--provider aws`"
+            ))
+        })
+    }
+
+    /// The account's place, checked as the agent checks it.
+    pub(super) fn place(&self) -> Result<Place, Failure> {
+        let one = OneAccount {
+            provider: self.provider()?,
+            regions: self
+                .regions
+                .iter()
+                .filter_map(|region| region.0.clone())
+                .collect(),
+            credentials_file: None,
+            endpoint_url: Given::value(self.endpoint_url.as_ref()),
+        };
+        let registry: Vec<_> = KINDS
+            .into_iter()
+            .map(|kind| (kind.name, kind.providers))
+            .collect();
+        let settings = config::load_one(&one, &registry, &config::process_environment());
+        let mut accounts = settings.map_err(Failure::usage)?.accounts.into_iter();
+        let Some(account) = accounts.next() else {
+            return Err(Failure::usage(anyhow::anyhow!("`--region` is missing")));
+        };
+        if account.provider == Provider::Outscale && account.regions.len() > 1 {
+            return Err(Failure::usage(anyhow::anyhow!(
+                "an OUTSCALE account is of one region, with identities of its own: run this once for each of {}",
+                account.regions.join(", ")
+            )));
+        }
+        Ok(Place {
+            provider: account.provider,
+            regions: account.regions,
+            endpoint_url: account.endpoints.iam,
+            ca_bundle: self.ca_bundle.clone(),
+        })
+    }
+
+    /// The admin's key, which is not kept anywhere.
+    pub(super) fn source(&self, provider: Provider) -> Result<Source, Failure> {
+        let stdin = Path::new("-");
+        let source = match self.admin_credentials.as_deref() {
+            Some(path) if path == stdin => {
+                let profile = self.admin_profile.as_deref();
+                let key = credentials::parse(&read_stdin()?, profile)
+                    .map_err(|fault| Failure::usage(anyhow::anyhow!("the admin's key on stdin {fault}")))?;
+                Source::fixed(provider, key, "stdin")
+            }
+            file => Source::new(
+                provider,
+                file.map(Path::to_owned),
+                self.admin_profile.clone(),
+                credentials::process_variables(),
+            ),
+        };
+        if let Err(error) = source.current() {
+            return Err(Failure::usage(anyhow::anyhow!("no admin's key: {error}")));
+        }
+        Ok(source)
+    }
+}
+
+fn read_stdin() -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(LIMIT));
+    let stdin = std::io::stdin().lock();
+    let limit = u64::try_from(LIMIT).unwrap_or(u64::MAX);
+    stdin
+        .take(limit)
+        .read_to_end(&mut bytes)
+        .map_err(|error| anyhow::anyhow!("reading the admin's key from stdin: {error}"))?;
+    Ok(bytes)
+}
+
+/// No credentials file is as large.
+const LIMIT: usize = 64 << 10;

@@ -1,0 +1,169 @@
+//! `vigie bootstrap`: the limited identity, once.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::path::PathBuf;
+
+use anyhow::anyhow;
+use clap::Args;
+
+use super::admin::AdminArguments;
+use super::progress::{Progress, line, say};
+use super::report::{Subject, in_words};
+use super::{FileArguments, KindArguments, NameArguments};
+use crate::cli::Failure;
+use crate::credentials::Credentials;
+use crate::identity::key_file::{self, Format};
+use crate::identity::plan::Plan;
+use crate::identity::policy::Policy;
+use crate::identity::{self, Event, Out, Patience, Wish};
+
+/// What `vigie bootstrap` takes.
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
+pub(in crate::cli) struct Arguments {
+    #[command(flatten)]
+    admin: AdminArguments,
+    /// The file that the key is written to, in a directory that is there; `-` for stdout.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    file: FileArguments,
+    #[command(flatten)]
+    names: NameArguments,
+    #[command(flatten)]
+    kinds: KindArguments,
+    /// Allow everything that describes, so that later kinds need no new policy.
+    #[arg(long)]
+    describe_all: bool,
+    /// Change a policy of this name that grants something else.
+    #[arg(long)]
+    update_policy: bool,
+    /// Make a new key in place of this one, which is deleted once the new one is proven.
+    #[arg(long, value_name = "ID")]
+    replace_key: Option<String>,
+    /// Only look, and print what would be done.
+    #[arg(long)]
+    plan: bool,
+    /// Print the policy document and nothing else; needs no key and no network.
+    #[arg(long, conflicts_with_all = ["plan", "json"])]
+    print_policy: bool,
+    /// Print one object on stdout, for machines.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(in crate::cli) async fn bootstrap(arguments: Arguments) -> Result<(), Failure> {
+    let provider = arguments.admin.provider()?;
+    let kinds = arguments.kinds.kinds(provider)?;
+    let policy = if arguments.describe_all {
+        Policy::describe_all(provider)
+    } else {
+        Policy::of_kinds(provider, &kinds)
+    };
+    if arguments.print_policy {
+        writeln!(std::io::stdout(), "{}", policy.pretty())?;
+        return Ok(());
+    }
+    let place = arguments.admin.place()?;
+    let wish = Wish {
+        names: arguments.names.names()?,
+        kinds,
+        policy,
+        update_policy: arguments.update_policy,
+        replace_key: arguments.replace_key,
+    };
+    let to_stdout = arguments.out.as_deref().is_some_and(|out| out.as_os_str() == "-");
+    let (profile, format) = (arguments.file.profile.clone(), arguments.file.format);
+    let mut give = |key: &Credentials| {
+        let text = key_file::render(format.unwrap_or(Format::Ini), provider, &profile, key);
+        let mut output = std::io::stdout().lock();
+        output.write_all(text.as_bytes())?;
+        output.flush()
+    };
+    let out = match &arguments.out {
+        None if arguments.plan => Out::Hand {
+            name: "the file that `--out` will name",
+            give: &mut give,
+        },
+        None => {
+            return Err(Failure::usage(anyhow!(
+                "`--out` is missing: name the file that the key is written to, such as /etc/vigie/credentials"
+            )));
+        }
+        Some(_) if to_stdout => {
+            refuse_stdout(arguments.json, arguments.plan)?;
+            Out::Hand {
+                name: "stdout",
+                give: &mut give,
+            }
+        }
+        Some(path) => Out::File(arguments.file.open(path, provider)?),
+    };
+    let source = arguments.admin.source(provider)?;
+    let subject = Subject {
+        command: "bootstrap",
+        place: &place,
+        names: Some(&wish.names),
+        json: arguments.json,
+    };
+    if arguments.plan {
+        let plan = match identity::plan(&place, source, &wish, &out).await {
+            Ok(plan) => plan,
+            Err(error) => return subject.end(&Progress::new(), Err(error)),
+        };
+        subject.end_plan(&plan)?;
+        return print_plan(&plan, arguments.json);
+    }
+    let mut progress = Progress::new();
+    let mut told = |event: Event<'_>| progress.tell(event);
+    let patience = Patience::of(provider);
+    let outcome = identity::bootstrap(&place, source, &wish, out, patience, &mut told).await;
+    let proof = match outcome {
+        Ok(proof) => proof,
+        Err(error) => return subject.end(&progress, Err(error)),
+    };
+    let words = in_words(
+        &place,
+        &wish.names.user,
+        &proof,
+        Some((&wish.names, &wish.policy)),
+    );
+    if to_stdout {
+        say(&words);
+    } else if !arguments.json {
+        write!(std::io::stdout(), "{words}")?;
+    }
+    subject.end(&progress, Ok(Some(&proof)))
+}
+
+/// A secret is shown to nobody who looks over a shoulder.
+fn refuse_stdout(json: bool, plan: bool) -> Result<(), Failure> {
+    if json && !plan {
+        return Err(Failure::usage(anyhow!(
+            "`--json` and `--out -` both want stdout: write the key to a file"
+        )));
+    }
+    if std::io::stdout().is_terminal() && !plan {
+        return Err(Failure::usage(anyhow!(
+            "`--out -` would show the secret on this terminal: pipe it to where it belongs"
+        )));
+    }
+    Ok(())
+}
+
+fn print_plan(plan: &Plan, json: bool) -> Result<(), Failure> {
+    if !json {
+        let mut output = std::io::stdout().lock();
+        for step in &plan.steps {
+            writeln!(output, "{}", line(step.action.name(), step))?;
+        }
+        output.flush()?;
+    }
+    match plan.refusals().next() {
+        None => Ok(()),
+        Some(_) => Err(Failure {
+            exit_code: Failure::REFUSED,
+            error: None,
+        }),
+    }
+}

@@ -1,0 +1,145 @@
+//! `vigie bootstrap`, `rotate`, `teardown`: what they take, and how they end.
+
+mod admin;
+mod bootstrap;
+mod progress;
+mod report;
+mod rotate;
+mod teardown;
+
+use std::path::Path;
+
+use clap::Args;
+
+pub(super) use bootstrap::{Arguments as Bootstrap, bootstrap};
+pub(super) use rotate::{Arguments as Rotate, rotate};
+pub(super) use teardown::{Arguments as Teardown, teardown};
+
+use super::Failure;
+use crate::identity::key_file::{Format, KeyFile};
+use crate::identity::{self, Names};
+use crate::provider::Provider;
+use crate::resource::Kind;
+use crate::resources::KINDS;
+
+/// What the parts of the identity are called.
+#[derive(Debug, Args)]
+struct NameArguments {
+    /// The user that the key belongs to.
+    #[arg(long, value_name = "NAME", default_value = "watcher_1")]
+    user: String,
+    /// The group that the user is in.
+    #[arg(long, value_name = "NAME", default_value = "monitoring")]
+    group: String,
+    /// The policy that the group holds.
+    #[arg(long, value_name = "NAME", default_value = "monitoring")]
+    policy: String,
+    /// The path of all three.
+    #[arg(long, value_name = "PATH", default_value = "/")]
+    path: String,
+}
+
+/// What the key is for.
+#[derive(Debug, Args)]
+struct KindArguments {
+    /// The kinds that the key is for, separated by commas [default: all that the provider has].
+    #[arg(long, value_name = "KINDS", value_delimiter = ',')]
+    kinds: Vec<String>,
+}
+
+/// Where in a file the key stands.
+#[derive(Debug, Args)]
+struct FileArguments {
+    /// The profile, in formats that have profiles.
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    profile: String,
+    /// How the key is written [default: as the file is, or ini].
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    format: Option<Format>,
+}
+
+impl NameArguments {
+    /// The names, if the cloud can have such.
+    fn names(self) -> Result<Names, Failure> {
+        for (flag, name, longest) in [
+            ("--user", &self.user, 64),
+            ("--group", &self.group, 128),
+            ("--policy", &self.policy, 128),
+        ] {
+            check_name(flag, name, longest)?;
+        }
+        let path = &self.path;
+        let is_path = path.starts_with('/')
+            && path.ends_with('/')
+            && path.len() <= LONGEST_PATH
+            && path.bytes().all(|byte| byte.is_ascii_graphic());
+        if !is_path {
+            return Err(Failure::usage(anyhow::anyhow!(
+                "`--path` is {path:?}: write one that begins and ends with a slash, such as `/monitoring/`"
+            )));
+        }
+        Ok(Names {
+            user: self.user,
+            group: self.group,
+            policy: self.policy,
+            path: self.path,
+        })
+    }
+}
+
+/// The rule of both clouds.
+fn check_name(flag: &str, name: &str, longest: usize) -> Result<(), Failure> {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"+=,.@_-".contains(&byte);
+    if !name.is_empty() && name.len() <= longest && name.bytes().all(is_part) {
+        return Ok(());
+    }
+    Err(Failure::usage(anyhow::anyhow!(
+        "`{flag}` is {name:?}: write 1 to {longest} letters, digits or any of `+=,.@_-`"
+    )))
+}
+
+impl KindArguments {
+    fn kinds(&self, provider: Provider) -> Result<Vec<&'static Kind>, Failure> {
+        let there = || {
+            KINDS
+                .into_iter()
+                .filter(|kind| kind.providers.contains(&provider))
+        };
+        if self.kinds.is_empty() {
+            return Ok(there().collect());
+        }
+        let named = self.kinds.iter().map(|name| {
+            there().find(|kind| kind.name == name.trim()).ok_or_else(|| {
+                let known: Vec<_> = there().map(|kind| kind.name).collect();
+                Failure::usage(anyhow::anyhow!(
+                    "`--kinds` has {name:?}, which {provider} does not have: write any of {}",
+                    known.join(", ")
+                ))
+            })
+        });
+        named.collect()
+    }
+}
+
+impl FileArguments {
+    fn open(&self, path: &Path, provider: Provider) -> Result<KeyFile, Failure> {
+        KeyFile::open(path, self.format, &self.profile, provider)
+            .map_err(|error| identity::Error::from(error).into())
+    }
+}
+
+impl From<identity::Error> for Failure {
+    fn from(error: identity::Error) -> Self {
+        let exit_code = match error {
+            identity::Error::Refused(_) => Self::REFUSED,
+            identity::Error::Usage(_) => Self::USAGE,
+            identity::Error::Failed(_) => 1,
+        };
+        Self {
+            exit_code,
+            error: Some(error.into()),
+        }
+    }
+}
+
+const LONGEST_PATH: usize = 512;

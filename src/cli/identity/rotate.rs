@@ -1,0 +1,104 @@
+//! `vigie rotate`: a new key without a gap.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::anyhow;
+use clap::Args;
+
+use super::admin::AdminArguments;
+use super::progress::Progress;
+use super::report::{Subject, in_words};
+use super::{FileArguments, KindArguments, check_name};
+use crate::cli::Failure;
+use crate::config;
+use crate::identity::{self, Event, Patience, REQUEST_TIME, Retirement, Rotation};
+
+/// What `vigie rotate` takes.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Arguments {
+    #[command(flatten)]
+    admin: AdminArguments,
+    /// The file with the key that is to be replaced.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    #[command(flatten)]
+    file: FileArguments,
+    /// The user that the key belongs to.
+    #[arg(long, value_name = "NAME", default_value = "watcher_1")]
+    user: String,
+    #[command(flatten)]
+    kinds: KindArguments,
+    /// How long the old key goes on working once the new one is in the file [default: 30s].
+    #[arg(long, value_name = "TIME")]
+    grace: Option<Time>,
+    /// Make the old key inactive then, and delete it only after this time: until then it can be brought back.
+    #[arg(long, value_name = "TIME")]
+    keep_old: Option<Time>,
+    /// Delete this key of the user first, where it has as many as it may.
+    #[arg(long, value_name = "ID")]
+    delete_key: Option<String>,
+    /// Print one object on stdout, for machines.
+    #[arg(long)]
+    json: bool,
+}
+
+/// A duration as settings have them: `30s`, `1h`.
+#[derive(Debug, Clone, Copy)]
+struct Time(Duration);
+
+impl FromStr for Time {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        config::parse_duration(text).map(Self)
+    }
+}
+
+pub(in crate::cli) async fn rotate(arguments: Arguments) -> Result<(), Failure> {
+    let provider = arguments.admin.provider()?;
+    let kinds = arguments.kinds.kinds(provider)?;
+    check_name("--user", &arguments.user, 64)?;
+    if arguments.out.as_os_str() == "-" {
+        return Err(Failure::usage(anyhow!(
+            "`--out` names the file in which the key is replaced; for a key on stdout, write \
+             `vigie bootstrap --out - --replace-key ID`"
+        )));
+    }
+    let place = arguments.admin.place()?;
+    let file = arguments.file.open(&arguments.out, provider)?;
+    let source = arguments.admin.source(provider)?;
+    let rotation = Rotation {
+        user: &arguments.user,
+        kinds: &kinds,
+        delete_first: arguments.delete_key.as_deref(),
+        retirement: Retirement {
+            grace: arguments.grace.map_or(REQUEST_TIME, |Time(time)| time),
+            keep: arguments.keep_old.map(|Time(time)| time),
+        },
+        patience: Patience::of(provider),
+    };
+    let subject = Subject {
+        command: "rotate",
+        place: &place,
+        names: None,
+        json: arguments.json,
+    };
+    let mut progress = Progress::new();
+    let mut told = |event: Event<'_>| progress.tell(event);
+    match identity::rotate(&place, source, &rotation, &file, &mut told).await {
+        Ok(proof) => {
+            if !arguments.json {
+                write!(
+                    std::io::stdout(),
+                    "{}",
+                    in_words(&place, &arguments.user, &proof, None)
+                )?;
+            }
+            subject.end(&progress, Ok(Some(&proof)))
+        }
+        Err(error) => subject.end(&progress, Err(error)),
+    }
+}
