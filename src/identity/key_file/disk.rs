@@ -16,9 +16,22 @@ pub(super) fn create_private(path: &Path) -> io::Result<File> {
         .create_new(true)
         .mode(PRIVATE)
         .open(path)?;
+    if let Err(error) = make_private(&file) {
+        fs::remove_file(path).ok();
+        return Err(error);
+    }
+    Ok(file)
+}
+
+fn make_private(file: &File) -> io::Result<()> {
     // The umask may have taken more than others' rights.
     file.set_permissions(Permissions::from_mode(PRIVATE))?;
-    Ok(file)
+    if file.metadata()?.mode() & 0o777 == PRIVATE {
+        return Ok(());
+    }
+    // FAT, for one, keeps no modes.
+    let why = "the file system lets others read it";
+    Err(io::Error::new(io::ErrorKind::Unsupported, why))
 }
 
 /// Whether it is this file that is at the path, itself and not by a link.

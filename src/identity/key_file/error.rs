@@ -221,7 +221,7 @@ fn hint(cause: &io::Error) -> &'static str {
         io::ErrorKind::ReadOnlyFilesystem => "name a file where writing is possible",
         io::ErrorKind::InvalidFilename => "name a file with a shorter name",
         io::ErrorKind::NotADirectory => "name a file in a directory",
-        io::ErrorKind::Unsupported => "name a file on a local file system",
+        io::ErrorKind::Unsupported => "name a file on another file system",
         _ => "see to it, then run this again",
     }
 }

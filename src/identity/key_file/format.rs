@@ -218,10 +218,11 @@ impl Looks {
         if line.starts_with('[') {
             return Self::Like(Format::Ini);
         }
-        let key = line.split([':', '=']).next().unwrap_or_default().trim();
-        if line == "---" || MANIFEST.contains(&key) {
+        let member = line.split_once(':').map_or("", |(key, _)| key);
+        if line == "---" || MANIFEST.contains(&member) {
             return Self::Like(Format::K8sSecret);
         }
+        let key = line.split([':', '=']).next().unwrap_or_default().trim();
         if [ACCOUNT_KEY[ID], ACCOUNT_KEY[SECRET]]
             .iter()
             .any(|name| name.eq_ignore_ascii_case(key))

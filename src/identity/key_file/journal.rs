@@ -46,6 +46,8 @@ pub(super) fn left_at(path: &Path, key_file: &Path) -> Result<Option<Journal>, E
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(error)),
         Ok(metadata) if !metadata.is_file() => return Err(garbage(path)),
+        // Another run is just about to begin: our lock would be in its way.
+        Ok(metadata) if metadata.len() == 0 => return Ok(None),
         Ok(_) => {}
     }
     let file = match File::open(path) {

@@ -133,6 +133,13 @@ impl Place {
                 path: path.to_owned(),
             });
         }
+        // Made immutable (`chattr +i`): not even root may replace it. Opened for nothing else than to ask.
+        match File::options().write(true).open(&self.target) {
+            Err(error) if error.raw_os_error() == Some(NOT_PERMITTED) => {
+                return Err(Error::io("replace", path)(error));
+            }
+            _ => {}
+        }
         // Where there is no such list, or it is hidden, the rename will tell.
         let mounts = fs::read("/proc/self/mountinfo").unwrap_or_default();
         if is_mount_point(&mounts, self.target.as_os_str()) {
@@ -165,6 +172,8 @@ const LINKS: usize = 40;
 /// In such a directory, only the owner may replace a file.
 const STICKY: u32 = 0o1000;
 const ROOT: u32 = 0;
+/// `EPERM`, where missing rights are `EACCES`.
+const NOT_PERMITTED: i32 = 1;
 
 #[cfg(test)]
 mod tests;

@@ -316,3 +316,12 @@ fn nobody_elses_file_beside_is_moved_into_place() {
     drop(begun);
     assert!(bench.holds(&old_key()));
 }
+
+#[test]
+fn a_task_can_hold_it_while_it_waits_for_the_cloud() {
+    fn is_held<T: Send + Sync>() {}
+    is_held::<KeyFile>();
+    is_held::<Begun>();
+    is_held::<Beside<'static>>();
+    is_held::<Error>();
+}

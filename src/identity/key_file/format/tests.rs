@@ -101,6 +101,22 @@ fn what_is_in_no_format_is_refused() {
 }
 
 #[test]
+fn a_format_is_told_by_the_first_line_that_says_something() {
+    for (text, format) in [
+        ("\u{feff}# a: b\n\n[a]\n", Format::Ini),
+        (" [a]", Format::Ini),
+        ("\n{}", Format::Osc),
+        ("type=a:b\n", Format::Env),
+        ("export kind = x\n", Format::Env),
+        ("; x\nawssecretkey: x\n", Format::Legacy),
+        ("# x\nkind: Secret\n", Format::K8sSecret),
+        ("---\n", Format::K8sSecret),
+    ] {
+        assert_eq!(Format::of(text, None), Ok(format), "{text}");
+    }
+}
+
+#[test]
 fn comments_alone_can_become_any_format_that_has_them() {
     let text = "# keys of the watcher\n; see the wiki";
     assert_eq!(Format::of(text, None), Ok(Format::Ini));
