@@ -39,6 +39,8 @@ pub struct Failed {
     pub kind: &'static str,
     /// Why.
     pub error: api::Error,
+    /// The same for people, with what to do about it.
+    pub explained: String,
 }
 
 /// Every family of the agent's own rooms.
@@ -162,6 +164,7 @@ impl Agent {
                 account,
                 region,
                 kind: poll.kind.name,
+                explained: poll.explained(&error),
                 error,
             })
         });

@@ -218,7 +218,7 @@ impl Poll {
                     .with_label_values(&labels)
                     .set(count(reading.skipped));
             }
-            Err(error) => self.failed(status, error.reason(), error.explained().into()),
+            Err(error) => self.failed(status, error.reason(), self.explained(error).into()),
         }
         outcome
     }
@@ -319,12 +319,27 @@ impl Poll {
                         region,
                         kind,
                         reason = reason.name(),
-                        error = error.explained(),
+                        error = self.explained(error),
                         "polling fails; the last reading stays until it is too old"
                     );
                 }
             }
         }
+    }
+
+    /// Why a poll failed and what to do about it, with the command that does it, if there is one.
+    pub fn explained(&self, error: &Error) -> String {
+        let explained = error.explained();
+        let client = &self.client;
+        if !error.lacks_permission() {
+            return explained;
+        }
+        format!(
+            "{explained}: an admin's `vigie bootstrap --provider {} --region {} --out FILE --update-policy` does, if FILE \
+             is where the key is and the names are those it was made with",
+            client.account().provider,
+            client.region()
+        )
     }
 
     fn labels(&self) -> [&str; 3] {

@@ -116,7 +116,9 @@ async fn kind_that_the_policy_denies_leaves_the_others_untouched() {
     let run = once(&accounts).await;
 
     assert_eq!(run.code, Some(1), "{}", run.stderr);
-    for told in ["DescribeInstanceHealth", "AccessDenied", "(denied)"] {
+    let missing = "`elasticloadbalancing:DescribeInstanceHealth`";
+    let remedy = "vigie bootstrap --provider aws --region eu-west-1 --out FILE --update-policy";
+    for told in [missing, remedy, "AccessDenied", "(denied)"] {
         assert!(run.stderr.contains(told), "{told} is not told: {}", run.stderr);
     }
     let page = Page::parse(&run.stdout);

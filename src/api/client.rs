@@ -216,7 +216,7 @@ pub(super) fn form(endpoint: &Endpoint, action: &Action, parameters: &[(&str, &s
 
 pub(super) fn failed(action: &'static Action, attempts: u32, cause: Cause) -> Error {
     Error {
-        action: action.name,
+        action,
         key_suffix: None,
         attempts,
         cause,

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::Action;
 use super::answer::Answer;
 use super::breaker::Locked;
 
@@ -57,10 +58,10 @@ impl Reason {
 
 /// A call that failed: what was asked, why it failed and how often it was tried.
 #[derive(Debug, thiserror::Error)]
-#[error("{action}{} failed{}", Key(key_suffix), Attempts(*attempts))]
+#[error("{}{} failed{}", .action.name, Key(key_suffix), Attempts(*attempts))]
 pub struct Error {
     /// The API action.
-    pub action: &'static str,
+    pub action: &'static Action,
     /// Last four characters of the access key id, once one was read.
     pub key_suffix: Option<String>,
     /// Requests sent, the first one included.
@@ -157,11 +158,23 @@ impl Error {
 
     /// What was asked, why it failed, and what to do about it, in one line for people.
     pub fn explained(&self) -> String {
-        let advice = self
-            .cause
-            .advice()
-            .map_or_else(String::new, |advice| format!("; {advice}"));
+        let advice = match &self.cause {
+            _ if self.lacks_permission() => {
+                format!(
+                    "; allow `{}` in the policy of the key's user",
+                    self.action.policy_name()
+                )
+            }
+            cause => cause
+                .advice()
+                .map_or_else(String::new, |advice| format!("; {advice}")),
+        };
         format!("{self}: {}{advice}", self.cause)
+    }
+
+    /// Whether the cloud itself said that the key may not do this; anything between us and it can answer with 403.
+    pub fn lacks_permission(&self) -> bool {
+        matches!(&self.cause, Cause::Answer(answer) if answer.has_code && answer.reason() == Reason::Denied)
     }
 
     /// The cloud's own code, when it answered with one.
@@ -207,7 +220,6 @@ impl Cause {
                 "check that the key is whole, active and of this provider and region (OUTSCALE refuses good keys too while \
                  an account is locked)"
             }
-            (Self::Answer(_), Reason::Denied) => "allow this action in the policy of the key's user",
             (Self::Answer(_), Reason::Clock) => "set this machine's clock",
             (Self::Answer(_), Reason::Throttled) => "lower `requests_per_second` or poll less often",
             _ => return None,
@@ -253,7 +265,10 @@ impl fmt::Display for Attempts {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Service;
     use super::*;
+
+    static ACTION: Action = Action::describing(Service::Ec2, "DescribeInstances");
 
     #[test]
     fn an_error_names_action_key_code_message_and_request() {
@@ -265,7 +280,7 @@ mod tests {
             |text| text,
         );
         let error = Error {
-            action: "DescribeInstances",
+            action: &ACTION,
             key_suffix: Some("MPLE".into()),
             attempts: 2,
             cause: answer.into(),

@@ -47,12 +47,12 @@ pub(super) async fn once(settings: &Settings, format: Format) -> Result<(), Fail
             region,
             kind,
             error,
+            explained,
         } = failed;
         writeln!(
             std::io::stderr(),
-            "vigie: {kind} of account {account} in {region} ({}): {}",
+            "vigie: {kind} of account {account} in {region} ({}): {explained}",
             error.reason().name(),
-            error.explained()
         )?;
     }
     for watched in agent.page.watched() {
@@ -110,7 +110,7 @@ fn as_json(page: &Page, failures: &[Failed]) -> serde_json::Value {
                 "objects": reading.as_ref().map(|reading| reading.objects),
                 "skipped_objects": reading.as_ref().map(|reading| reading.skipped),
                 "reason": failed.map(|failed| failed.error.reason().name()),
-                "error": failed.map(|failed| failed.error.explained()),
+                "error": failed.map(|failed| &failed.explained),
             })
         })
         .collect();

@@ -8,7 +8,16 @@ use crate::demo::Demo;
 use crate::page::Page;
 use crate::vigie::{run, vigie};
 
-const COMMANDS: [&str; 5] = ["run", "once", "check", "metrics", "demo"];
+const COMMANDS: [&str; 8] = [
+    "run",
+    "once",
+    "bootstrap",
+    "rotate",
+    "teardown",
+    "check",
+    "metrics",
+    "demo",
+];
 
 #[tokio::test]
 async fn help_of_every_command_ends_with_an_example() {

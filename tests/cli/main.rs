@@ -18,4 +18,5 @@ mod bad_credentials;
 mod bad_settings;
 mod commands;
 mod demo_command;
+mod denied;
 mod once;
