@@ -169,8 +169,11 @@ impl Evidence<'_> {
             !journal.keys_before.contains(&key.id) && self.in_file != Some(key.id.as_str())
         };
         let new: Vec<_> = self.keys.iter().filter(made_since).collect();
+        // One that was noted may have been tried; of another, its age and that nobody uses it have to tell.
         let is_sure = |(key, last_used): &(Key, Option<String>)| {
-            last_used.is_none() && key.created.is_none_or(|created| is_since(created, journal.at))
+            let looks_so =
+                last_used.is_none() && key.created.is_none_or(|created| is_since(created, journal.at));
+            journal.made.as_ref().map_or(looks_so, |made| *made == key.id)
         };
         match new.as_slice() {
             [] => Ok(Vec::new()),

@@ -92,6 +92,7 @@ impl Keys<'_, '_> {
             at: Timestamp::now(),
             keys_before: ids.filter(is_before).collect(),
             replaces: choice.step.replaces().map(str::to_owned),
+            made: None,
         })?;
         for id in strays {
             self.iam.delete_key(self.user, id).await?;

@@ -21,6 +21,7 @@ fn journal(keys_before: &[&str], replaces: Option<&str>) -> Journal {
         at: at(NOW),
         keys_before: keys_before.iter().map(|id| (*id).to_owned()).collect(),
         replaces: replaces.map(str::to_owned),
+        made: None,
     }
 }
 
@@ -144,6 +145,22 @@ fn key_that_somebody_uses_or_that_is_older_is_no_stray() {
             &["cut off", "A (active"],
         );
     }
+}
+
+#[test]
+fn key_that_was_tried_before_the_run_was_cut_off_is_known_by_the_note() {
+    let mut rotation = journal(&["A"], Some("A"));
+    rotation.made = Some("B".to_owned());
+    let mut keys = [key("A"), key("B")];
+    keys[1].1 = Some("2026-11-22 (ec2, eu-west-2)".to_owned());
+    let choice = evidence(&keys, Some("A"), Some(&rotation)).choose_rotation();
+    assert_eq!(
+        (choice.strays, choice.step),
+        (vec!["B".to_owned()], make(Some("A")))
+    );
+    keys[1].0.id = "C".to_owned();
+    let choice = evidence(&keys, Some("A"), Some(&rotation)).choose_rotation();
+    assert_refused(&choice, &["cut off", "C (active"]);
 }
 
 #[test]

@@ -48,10 +48,14 @@ impl Begun {
         &self.journal
     }
 
-    /// Writes the whole new content beside the file, which stays as it is.
+    /// Notes the new key, and writes the whole new content beside the file, which stays as it is.
     pub fn write_beside(&self, credentials: &Credentials) -> Result<Beside<'_>, Error> {
         let inner = &self.key_file.0;
         self.key_file.is_unchanged()?;
+        self.lock.note(&Journal {
+            made: Some(credentials.access_key_id.clone()),
+            ..self.journal.clone()
+        })?;
         let content = self.key_file.with(credentials)?;
         let writing = || Error::io("write", &inner.place.temporary);
         let temporary = self.spare.again().map_err(writing())?;

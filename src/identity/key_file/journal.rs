@@ -26,6 +26,9 @@ pub struct Journal {
     pub keys_before: Vec<String>,
     /// The access key id that the new key takes the place of.
     pub replaces: Option<String>,
+    /// The access key id of the new key, once there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made: Option<String>,
 }
 
 impl Journal {

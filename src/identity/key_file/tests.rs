@@ -79,6 +79,7 @@ fn journal() -> Journal {
         at: "2026-01-02T03:04:05Z".parse().unwrap(),
         keys_before: vec![OLD_ID.to_owned()],
         replaces: Some(OLD_ID.to_owned()),
+        made: None,
     }
 }
 

@@ -18,6 +18,7 @@ fn journal(user: &str) -> Journal {
         at: "2026-01-02T03:04:05Z".parse().unwrap(),
         keys_before: vec!["AKIAIOSFODNN7EXAMPLE".to_owned()],
         replaces: None,
+        made: None,
     }
 }
 
@@ -176,6 +177,17 @@ fn room_for_the_new_content_is_taken_before_a_key_is_made() {
     let taken = fs::metadata(bench.at(TEMPORARY)).unwrap().len();
     begun.write_beside(&new_key()).unwrap().swap().unwrap();
     assert!(taken > fs::metadata(&bench.path).unwrap().len());
+}
+
+#[test]
+fn the_new_key_is_noted_before_it_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("credentials");
+    let begun = open(&path).unwrap().begin(journal("watcher_1")).unwrap();
+    drop(begun.write_beside(&new_key()).unwrap());
+    drop(begun);
+    let left = open(&path).unwrap().journal().cloned().unwrap();
+    assert_eq!(left.made, Some(new_key().access_key_id));
 }
 
 #[test]

@@ -9,6 +9,7 @@ fn journal() -> Journal {
         at: "2026-01-02T03:04:05.678Z".parse().unwrap(),
         keys_before: vec!["AKIAIOSFODNN7EXAMPLE".to_owned()],
         replaces: Some("AKIAIOSFODNN7EXAMPLE".to_owned()),
+        made: None,
     }
 }
 
