@@ -11,10 +11,14 @@ use clap::Args;
 use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
 
+use super::identity::Progress;
 use super::{AccountArguments, Failure, Given, run};
 use crate::agent::Agent;
 use crate::config::Address;
+use crate::credentials::{Credentials, Source};
 use crate::demo::{Cloud, Key, Options};
+use crate::identity::policy::Policy;
+use crate::identity::{self, Event, Names, Out, Patience, Place, Wish};
 use crate::provider::Provider;
 use crate::resources::KINDS;
 
@@ -89,21 +93,10 @@ pub(super) async fn demo(arguments: Arguments) -> Result<(), Failure> {
         arguments.instances,
         arguments.load_balancers
     ))?;
-    let actions: Vec<String> = KINDS
-        .iter()
-        .flat_map(|kind| kind.actions)
-        .map(|action| action.policy_name())
-        .collect();
-    let action_names: Vec<&str> = actions.iter().map(String::as_str).collect();
-    let key = cloud.create_describe_only_user("vigie", &action_names);
-    say(&format!(
-        "it has a user `vigie` who may do this and nothing else: {}",
-        actions.join(", ")
-    ))?;
-
     if arguments.cloud_only {
-        return cloud_only(&cloud, arguments.provider, region, &key).await;
+        return cloud_only(&cloud, arguments.provider, region).await;
     }
+    let key = bootstrapped(&cloud, arguments.provider, region).await?;
     let agent = watching(&cloud, arguments.provider, region, &key)?;
     let listener = match Given::value(arguments.listen.as_ref()) {
         Some(address) => run::bind(address.as_str()).await.map_err(Failure::usage)?,
@@ -133,8 +126,56 @@ pub(super) async fn demo(arguments: Arguments) -> Result<(), Failure> {
     run::serve(agent, listener).await
 }
 
+/// The key that an admin of the cloud gives to vigie, as `vigie bootstrap` makes it; kept in memory alone.
+async fn bootstrapped(cloud: &Cloud, provider: Provider, region: &str) -> Result<Credentials, Failure> {
+    let Key {
+        access_key_id,
+        secret_access_key,
+    } = cloud.admin_key();
+    let admin = Credentials {
+        access_key_id,
+        secret_access_key,
+        session_token: None,
+    };
+    let place = Place {
+        provider,
+        regions: vec![region.to_owned()],
+        endpoint_url: Some(cloud.url().parse().context("reading the cloud's URL")?),
+        ca_bundle: None,
+    };
+    let wish = Wish {
+        names: Names::default(),
+        kinds: KINDS.to_vec(),
+        policy: Policy::of_kinds(provider, &KINDS),
+        update_policy: false,
+        replace_key: None,
+    };
+    // What is made here is known here at once.
+    let patience = Patience {
+        first: Duration::ZERO,
+        pause: Duration::from_secs(1),
+        tries: 3,
+        agreeing: 1,
+    };
+    let mut made = None;
+    let mut give = |key: &Credentials| {
+        made = Some(key.clone());
+        Ok(())
+    };
+    let out = Out::Hand {
+        name: "memory, for the agent below",
+        give: &mut give,
+    };
+    say("an admin gives vigie its own key, as `vigie bootstrap` does:")?;
+    let mut progress = Progress::new();
+    let source = Source::fixed(provider, admin, "demo");
+    let mut told = |event: Event<'_>| progress.tell(event);
+    identity::bootstrap(&place, source, &wish, out, patience, &mut told).await?;
+    Ok(made.context("the key was not handed over")?)
+}
+
 /// The agent as `vigie run` would have it, with the demo's key in its environment.
-fn watching(cloud: &Cloud, provider: Provider, region: &str, key: &Key) -> Result<Agent, Failure> {
+fn watching(cloud: &Cloud, provider: Provider, region: &str, key: &Credentials) -> Result<Agent, Failure> {
     let account = AccountArguments {
         config: None,
         provider: Some(Given(Some(provider))),
@@ -161,11 +202,18 @@ fn watching(cloud: &Cloud, provider: Provider, region: &str, key: &Key) -> Resul
 }
 
 /// Tells other clients how to come in, and lets them until told to end.
-async fn cloud_only(cloud: &Cloud, provider: Provider, region: &str, key: &Key) -> Result<(), Failure> {
+async fn cloud_only(cloud: &Cloud, provider: Provider, region: &str) -> Result<(), Failure> {
     let told_to_end = run::told_to_end()?;
+    let policy = Policy::of_kinds(provider, &KINDS);
+    let actions: Vec<&str> = policy.actions().collect();
+    let key = cloud.create_describe_only_user("vigie", &actions);
+    say(&format!(
+        "it has a user `vigie` who may do this and nothing else: {}",
+        actions.join(", ")
+    ))?;
     let [id, secret] = variable_names(provider);
     for (who, key) in [
-        ("who may only describe", key),
+        ("who may only describe", &key),
         ("who may do everything", &cloud.admin_key()),
     ] {
         say(&format!("the key of the user {who}, good nowhere else:"))?;
@@ -175,10 +223,14 @@ async fn cloud_only(cloud: &Cloud, provider: Provider, region: &str, key: &Key) 
             key.secret_access_key.expose_secret()
         ))?;
     }
-    say(&format!(
-        "for example: vigie once --provider {provider} --region {region} --endpoint-url {} --format table",
+    let place = format!(
+        "--provider {provider} --region {region} --endpoint-url {}",
         cloud.url()
-    ))?;
+    );
+    say("for example, with the one:")?;
+    say(&format!("    vigie once {place} --format table"))?;
+    say("or, with the other:")?;
+    say(&format!("    vigie bootstrap {place} --out credentials"))?;
     say("Ctrl-C ends it")?;
     told_to_end.await;
     Ok(())

@@ -47,6 +47,18 @@ pub struct Names {
     pub path: String,
 }
 
+/// What they are called when nobody says otherwise.
+impl Default for Names {
+    fn default() -> Self {
+        Self {
+            user: "watcher_1".to_owned(),
+            group: "monitoring".to_owned(),
+            policy: "monitoring".to_owned(),
+            path: "/".to_owned(),
+        }
+    }
+}
+
 /// What bootstrap is asked for.
 #[derive(Clone)]
 pub struct Wish {

@@ -12,6 +12,7 @@ use std::path::Path;
 use clap::Args;
 
 pub(super) use bootstrap::{Arguments as Bootstrap, bootstrap};
+pub(super) use progress::Progress;
 pub(super) use rotate::{Arguments as Rotate, rotate};
 pub(super) use teardown::{Arguments as Teardown, teardown};
 
@@ -26,16 +27,16 @@ use crate::resources::KINDS;
 #[derive(Debug, Args)]
 struct NameArguments {
     /// The user that the key belongs to.
-    #[arg(long, value_name = "NAME", default_value = "watcher_1")]
+    #[arg(long, value_name = "NAME", default_value_t = Names::default().user)]
     user: String,
     /// The group that the user is in.
-    #[arg(long, value_name = "NAME", default_value = "monitoring")]
+    #[arg(long, value_name = "NAME", default_value_t = Names::default().group)]
     group: String,
     /// The policy that the group holds.
-    #[arg(long, value_name = "NAME", default_value = "monitoring")]
+    #[arg(long, value_name = "NAME", default_value_t = Names::default().policy)]
     policy: String,
     /// The path of all three.
-    #[arg(long, value_name = "PATH", default_value = "/")]
+    #[arg(long, value_name = "PATH", default_value_t = Names::default().path)]
     path: String,
 }
 

@@ -11,14 +11,14 @@ use crate::identity::Event;
 use crate::identity::plan::{Action, Step};
 
 /// Tells, and remembers what was done.
-pub(super) struct Progress {
+pub(in crate::cli) struct Progress {
     is_terminal: bool,
     spinner: Option<ProgressBar>,
     pub(super) steps: Vec<Step>,
 }
 
 impl Progress {
-    pub(super) fn new() -> Self {
+    pub(in crate::cli) fn new() -> Self {
         Self {
             is_terminal: std::io::stderr().is_terminal(),
             spinner: None,
@@ -26,7 +26,7 @@ impl Progress {
         }
     }
 
-    pub(super) fn tell(&mut self, event: Event<'_>) {
+    pub(in crate::cli) fn tell(&mut self, event: Event<'_>) {
         if let Some(spinner) = self.spinner.take() {
             spinner.finish_and_clear();
         }

@@ -14,7 +14,7 @@ use super::report::{Subject, in_words};
 use super::{FileArguments, KindArguments, check_name};
 use crate::cli::Failure;
 use crate::config;
-use crate::identity::{self, Event, Patience, REQUEST_TIME, Retirement, Rotation};
+use crate::identity::{self, Event, Names, Patience, REQUEST_TIME, Retirement, Rotation};
 
 /// What `vigie rotate` takes.
 #[derive(Debug, Args)]
@@ -27,7 +27,7 @@ pub(in crate::cli) struct Arguments {
     #[command(flatten)]
     file: FileArguments,
     /// The user that the key belongs to.
-    #[arg(long, value_name = "NAME", default_value = "watcher_1")]
+    #[arg(long, value_name = "NAME", default_value_t = Names::default().user)]
     user: String,
     #[command(flatten)]
     kinds: KindArguments,
