@@ -11,7 +11,7 @@ use super::identity::Identity;
 use super::paging::Cursor;
 use super::wire::{Parameters, Refusal, Service};
 use super::xml::Xml;
-use super::{Options, ec2, elb, iam, iam_policies};
+use super::{Options, changes, ec2, elb, iam, iam_policies};
 use crate::provider::Provider;
 
 /// What a service needs to answer.
@@ -93,7 +93,7 @@ pub(super) struct Action {
 /// The action of a service by its name; names of actions mind the case.
 pub(super) fn find(service: Service, name: &str) -> Option<&'static Action> {
     let tables: &[&'static [Action]] = match service {
-        Service::Ec2 => &[ec2::ACTIONS],
+        Service::Ec2 => &[ec2::ACTIONS, changes::ACTIONS],
         Service::Elb => &[elb::ACTIONS],
         Service::Iam => &[iam::ACTIONS, iam_policies::ACTIONS],
         Service::Sts => &[iam::STS_ACTIONS],

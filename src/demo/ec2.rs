@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::call::{Action, Call};
+use super::faults::Twist;
 use super::fleet::Instance;
 use super::paging::{Next, Page};
 use super::region::{Entry, Region};
@@ -176,8 +177,8 @@ impl Region {
 }
 
 /// Permission has been checked before: all that is left to say is that it would have been done.
-fn dry_run(call: &Call<'_>) -> Result<(), Refusal> {
-    if call.parameters.is_true("DryRun") {
+pub(super) fn dry_run(call: &Call<'_>) -> Result<(), Refusal> {
+    if call.parameters.is_true("DryRun") && call.twist != Some(Twist::NoDryRun) {
         return Err(Refusal::new(
             412,
             "DryRunOperation",

@@ -13,7 +13,9 @@ pub(super) const ACTIONS: &[Action] = &[
     action("DescribeLoadBalancers", describe_load_balancers),
     action("DescribeInstanceHealth", describe_instance_health),
     action("DescribeTags", describe_tags),
+    action("RegisterInstancesWithLoadBalancer", register),
     action("DeregisterInstancesFromLoadBalancer", deregister),
+    action("DeleteLoadBalancer", delete_load_balancer),
 ];
 
 const fn action(name: &'static str, handler: Handler) -> Action {
@@ -141,11 +143,7 @@ fn describe_instance_health(call: &Call<'_>, xml: &mut Xml) -> Result<(), Refusa
             continue;
         }
         if !call.is_outscale() {
-            return Err(Refusal::new(
-                400,
-                "InvalidInstance",
-                format!("Could not find EC2 instance {id}."),
-            ));
+            return Err(invalid_instance(id));
         }
         let description = "Instance is not currently registered with the LoadBalancer.";
         states.push((id, Health::new("Unknown", "Instance", description)));
@@ -183,21 +181,59 @@ fn describe_tags(call: &Call<'_>, xml: &mut Xml) -> Result<(), Refusal> {
     Ok(())
 }
 
+fn register(call: &Call<'_>, xml: &mut Xml) -> Result<(), Refusal> {
+    change_backends(call, xml, |region, backends, asked| {
+        for id in asked {
+            if region.instance(id).is_none() {
+                return Err(invalid_instance(id));
+            }
+            if !backends.iter().any(|backend| backend == id) {
+                backends.push(id.to_owned());
+            }
+        }
+        Ok(())
+    })
+}
+
 fn deregister(call: &Call<'_>, xml: &mut Xml) -> Result<(), Refusal> {
+    change_backends(call, xml, |_, backends, asked| {
+        backends.retain(|backend| !asked.contains(&backend.as_str()));
+        Ok(())
+    })
+}
+
+fn change_backends(
+    call: &Call<'_>,
+    xml: &mut Xml,
+    change: impl Fn(&Region, &mut Vec<String>, Vec<&str>) -> Result<(), Refusal>,
+) -> Result<(), Refusal> {
     let name = call.parameters.required("LoadBalancerName")?;
-    let ids = call.parameters.list("Instances.member", "InstanceId");
+    let asked = call.parameters.list("Instances.member", "InstanceId");
     let mut region = call.fleet.lock();
-    find(&region, name)?;
-    let Some(balancer) = region.load_balancers.get_mut(name) else {
-        return Ok(());
-    };
-    balancer
-        .backends
-        .retain(|backend| !ids.contains(&backend.as_str()));
-    xml.list("Instances", "member", &balancer.backends, |xml, id| {
+    let mut backends = find(&region, name)?.backends.clone();
+    change(&region, &mut backends, asked)?;
+    xml.list("Instances", "member", &backends, |xml, id| {
         xml.text("InstanceId", id);
     });
+    if let Some(balancer) = region.load_balancers.get_mut(name) {
+        balancer.backends = backends;
+    }
     Ok(())
+}
+
+/// One that is not there counts as deleted.
+fn delete_load_balancer(call: &Call<'_>, _: &mut Xml) -> Result<(), Refusal> {
+    let name = call.parameters.required("LoadBalancerName")?;
+    call.fleet.lock().load_balancers.remove(name);
+    Ok(())
+}
+
+fn invalid_instance(id: &str) -> Refusal {
+    Refusal::new(
+        400,
+        "InvalidInstance",
+        format!("Could not find EC2 instance {id}."),
+    )
 }
 
 fn find<'a>(region: &'a Region, name: &str) -> Result<&'a LoadBalancer, Refusal> {

@@ -71,17 +71,20 @@ pub enum Fault {
     EmptyPage,
     /// Everything is listed twice.
     DuplicateItems,
+    /// `DryRun` is ignored: what is asked for is done.
+    NoDryRun,
     /// Another fault, on the nth page only (from 1).
     OnPage(u32, Box<Self>),
 }
 
-/// A fault of the listing itself rather than of the answer.
+/// A fault of what is done or listed rather than of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Twist {
     RepeatToken,
     EmptyToken,
     EmptyPage,
     DuplicateItems,
+    NoDryRun,
 }
 
 impl Fault {
@@ -91,6 +94,7 @@ impl Fault {
             Self::EmptyToken => Some(Twist::EmptyToken),
             Self::EmptyPage => Some(Twist::EmptyPage),
             Self::DuplicateItems => Some(Twist::DuplicateItems),
+            Self::NoDryRun => Some(Twist::NoDryRun),
             _ => None,
         }
     }

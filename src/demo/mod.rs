@@ -7,6 +7,7 @@
 mod account;
 mod authentication;
 mod call;
+mod changes;
 mod ec2;
 mod elb;
 mod faults;

@@ -126,6 +126,11 @@ impl Parameters {
         values.into_iter().map(|(_, value)| value).collect()
     }
 
+    /// The values of all parameters.
+    pub(super) fn values(&self) -> impl Iterator<Item = &str> {
+        self.0.values().map(String::as_str)
+    }
+
     pub(super) fn into_map(self) -> BTreeMap<String, String> {
         self.0
     }
