@@ -44,6 +44,11 @@ impl Provider {
             Self::Aws => None,
         }
     }
+
+    /// Whether its identities are the same in all regions. At OUTSCALE, each region is an account of its own.
+    pub fn has_one_iam(self) -> bool {
+        self == Self::Aws
+    }
 }
 
 impl std::fmt::Display for Provider {

@@ -36,6 +36,11 @@ impl Budget {
         Some(wait)
     }
 
+    /// The time between the first and the last of so many requests, if nobody else asks.
+    pub fn least_time_for(&self, requests: u32) -> Duration {
+        self.spacing.saturating_mul(requests)
+    }
+
     fn reserve(&self, deadline: Instant) -> Option<Duration> {
         let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();

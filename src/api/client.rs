@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use secrecy::zeroize::Zeroizing;
 use tokio::sync::Semaphore;
@@ -66,6 +67,11 @@ impl Client {
     /// The region spoken to.
     pub fn region(&self) -> &str {
         &self.region.name
+    }
+
+    /// The time that the budget alone takes for so many requests.
+    pub fn least_time_for(&self, requests: u32) -> Duration {
+        self.region.budget.least_time_for(requests)
     }
 
     /// Makes the series of an action, so that its counters start from 0.

@@ -4,6 +4,7 @@
 //! what is there is what was wanted. A run that is cut off anywhere is completed by the next one. Nothing that polls
 //! can reach a call of this room that changes anything.
 
+pub mod audit;
 mod bootstrap;
 mod error;
 mod iam;
@@ -25,6 +26,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::resource::Kind;
+pub use audit::{Audit, Outcome};
 pub use bootstrap::{REQUEST_TIME, bootstrap, plan};
 pub use error::Error;
 pub use keys::{Out, Retirement};
