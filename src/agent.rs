@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use futures_util::future;
 use prometheus::Registry;
 use tokio::sync::watch;
@@ -15,8 +16,9 @@ use crate::api::{self, Account, Client, Credential, Endpoints, Needs, Override, 
 use crate::config::{self, Settings};
 use crate::credentials::{self, Source, Variables};
 use crate::exposition::{self, Page};
+use crate::identity::{self, Audit, Auditor};
 use crate::metric::Family;
-use crate::poller::{self, Poll, Status};
+use crate::poller::{self, Poll, Status, Watched};
 use crate::provider::Provider;
 use crate::resource::Show;
 use crate::resources;
@@ -27,6 +29,9 @@ pub struct Agent {
     pub page: Arc<Page>,
     accounts: Vec<Arc<Account>>,
     polls: Vec<(Arc<Poll>, watch::Sender<Status>)>,
+    /// One for each account, if there are to be audits.
+    auditors: Vec<Arc<Auditor>>,
+    audit_interval: Option<Duration>,
 }
 
 /// A poll of [`Agent::once`] that failed.
@@ -48,6 +53,7 @@ pub fn own_families() -> Vec<&'static Family> {
     [
         &api::FAMILIES[..],
         &poller::FAMILIES,
+        &identity::FAMILIES,
         &config::FAMILIES,
         &exposition::FAMILIES,
     ]
@@ -57,17 +63,29 @@ pub fn own_families() -> Vec<&'static Family> {
 impl Agent {
     /// Builds clients and polls; nothing is sent yet. Reads the CA bundles, not the keys.
     pub fn new(settings: &Settings, variables: &Variables) -> anyhow::Result<Self> {
+        Self::build(settings, variables, settings.audit_interval.is_some())
+    }
+
+    /// The same, able to audit whatever the settings say of that.
+    pub fn auditing(settings: &Settings, variables: &Variables) -> anyhow::Result<Self> {
+        Self::build(settings, variables, true)
+    }
+
+    fn build(settings: &Settings, variables: &Variables, audited: bool) -> anyhow::Result<Self> {
         let registry = Registry::new();
         let api_metrics = Arc::new(api::Metrics::register(&registry)?);
         let poll_metrics = Arc::new(poller::Metrics::register(&registry)?);
+        let audit_metrics = Arc::new(identity::Metrics::register(&registry)?);
         let mut transports: HashMap<Needs, Transport> = HashMap::new();
         let mut credentials: HashMap<KeyPlace, Arc<Credential>> = HashMap::new();
         let (mut accounts, mut polls, mut watched) = (Vec::new(), Vec::new(), Vec::new());
+        let mut auditors = Vec::new();
         for account_settings in &settings.accounts {
+            let services = services(account_settings, audited)?;
             let places: Vec<Place> = account_settings
                 .regions
                 .iter()
-                .map(|region| place(account_settings, region))
+                .map(|region| place(account_settings, region, &services))
                 .collect::<anyhow::Result<_>>()?;
             let endpoints = places.iter().flat_map(|(_, endpoints)| endpoints.iter());
             let needs = Needs::of(endpoints, account_settings.ca_bundle.clone());
@@ -85,9 +103,12 @@ impl Agent {
                 credential(&mut credentials, account_settings, settings, variables),
                 Arc::clone(&api_metrics),
             ));
-            for (region, endpoints) in places {
-                let rate = account_settings.requests_per_second;
-                let client = Client::new(Arc::clone(&account), region, endpoints, rate);
+            let rate = account_settings.requests_per_second;
+            let clients: Vec<Client> = places
+                .into_iter()
+                .map(|(region, endpoints)| Client::new(Arc::clone(&account), region, endpoints, rate))
+                .collect();
+            for client in &clients {
                 for kind in account_settings
                     .kinds
                     .iter()
@@ -109,6 +130,13 @@ impl Agent {
                     watched.push(seen);
                 }
             }
+            if audited {
+                auditors.push(Arc::new(Auditor {
+                    account: Arc::clone(&account),
+                    clients,
+                    metrics: Arc::clone(&audit_metrics),
+                }));
+            }
             accounts.push(account);
         }
         config::Metrics::register(&registry)?.loaded();
@@ -117,6 +145,8 @@ impl Agent {
             page,
             accounts,
             polls,
+            auditors,
+            audit_interval: settings.audit_interval,
         })
     }
 
@@ -143,9 +173,16 @@ impl Agent {
         Ok(())
     }
 
-    /// Starts every poll; they end when the set is dropped.
+    /// Starts every poll, and the audits that the settings ask for; they end when the set is dropped.
     pub fn start(self) -> JoinSet<()> {
         let mut tasks = JoinSet::new();
+        if let Some(interval) = self.audit_interval {
+            for auditor in self.auditors {
+                let of_account = |watched: &&Watched| watched.account == auditor.account.name;
+                let polls: Vec<Watched> = self.page.watched().iter().filter(of_account).cloned().collect();
+                tasks.spawn(keep_auditing(auditor, polls, interval));
+            }
+        }
         for (poll, status) in self.polls {
             tasks.spawn(keep_polling(poll, status));
         }
@@ -170,6 +207,19 @@ impl Agent {
         });
         future::join_all(outcomes).await.into_iter().flatten().collect()
     }
+
+    /// Audits every account once, all at the same time.
+    pub async fn audit(&self) -> Vec<Audit> {
+        future::join_all(self.auditors.iter().map(|auditor| auditor.once())).await
+    }
+}
+
+/// Audits once the polls had the first word: they tell whether the key is any good, and are what people wait for.
+async fn keep_auditing(auditor: Arc<Auditor>, polls: Vec<Watched>, interval: Duration) {
+    let first_polls = future::join_all(polls.iter().map(Watched::tried));
+    // What they did not tell by then, the audit finds out itself.
+    tokio::time::timeout(FIRST_POLLS, first_polls).await.ok();
+    auditor.run(interval).await;
 }
 
 /// A fault of ours in one kind does not take the others down, and does not end it for good.
@@ -225,7 +275,7 @@ fn credential(
 /// A region and the endpoints of its services.
 type Place = (String, Endpoints);
 
-fn place(settings: &config::Account, region: &str) -> anyhow::Result<Place> {
+fn place(settings: &config::Account, region: &str, services: &[Service]) -> anyhow::Result<Place> {
     let replaced = |service| {
         let (url, signing_name) = match service {
             Service::Ec2 => (&settings.endpoints.ec2, &settings.signing_names.ec2),
@@ -238,14 +288,67 @@ fn place(settings: &config::Account, region: &str) -> anyhow::Result<Place> {
             signing_name: signing_name.clone(),
         }
     };
-    let mut services = Vec::new();
-    let kinds = settings.kinds.iter().filter_map(|name| resources::kind(name));
-    for action in kinds.flat_map(|kind| kind.actions) {
-        if !services.contains(&action.service) {
-            services.push(action.service);
-        }
-    }
-    let endpoints = Endpoints::resolve(settings.provider, region, &services, replaced)
+    let endpoints = Endpoints::resolve(settings.provider, region, services, replaced)
         .with_context(|| format!("account `{}`", settings.name))?;
     Ok((region.to_owned(), endpoints))
+}
+
+/// The services that an account's clients reach: those of its kinds, and those of the audit if there is one.
+fn services(settings: &config::Account, audited: bool) -> anyhow::Result<Vec<Service>> {
+    let mut services = Vec::new();
+    let kinds = settings.kinds.iter().filter_map(|name| resources::kind(name));
+    let of_kinds = kinds.flat_map(|kind| kind.actions).map(|action| action.service);
+    let of_audit = [Service::Ec2, Service::Elb, Service::Iam].into_iter();
+    for service in of_kinds.chain(of_audit.filter(|_| audited)) {
+        if !services.contains(&service) {
+            services.push(service);
+        }
+    }
+    // A key of a cloud of one's own, sent to the provider's, is refused there, and then held back everywhere.
+    let own = [
+        &settings.endpoints.ec2,
+        &settings.endpoints.elb,
+        &settings.endpoints.iam,
+    ];
+    if audited
+        && own.iter().any(|url| url.is_some())
+        && let Some(missing) = own.iter().position(|url| url.is_none())
+    {
+        bail!(
+            "account `{}`: `endpoints` says where some services answer and not where `{}` does, which the audit asks too: \
+             add it",
+            settings.name,
+            ["ec2", "elb", "iam"][missing]
+        );
+    }
+    Ok(services)
+}
+
+/// A first listing of ten thousand instances takes some seconds.
+const FIRST_POLLS: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn settings(kinds: &str) -> Settings {
+        let file = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
+        let text =
+            format!("[[account]]\nname = \"a\"\nprovider = \"aws\"\nregions = [\"r\"]\nkinds = {kinds}\n");
+        std::fs::write(file.path(), text).unwrap();
+        let registry: Vec<_> = resources::KINDS.map(|kind| (kind.name, kind.providers)).to_vec();
+        config::load(Some(file.path()), &registry, &BTreeMap::new()).unwrap()
+    }
+
+    #[test]
+    fn only_the_audit_reaches_more_than_the_kinds_need() {
+        let account = &settings("[\"instances\"]").accounts[0];
+        assert_eq!(services(account, false).unwrap(), [Service::Ec2]);
+        let audited = [Service::Ec2, Service::Elb, Service::Iam];
+        assert_eq!(services(account, true).unwrap(), audited);
+        let account = &settings("[\"load_balancers\"]").accounts[0];
+        assert_eq!(services(account, false).unwrap(), [Service::Elb]);
+    }
 }

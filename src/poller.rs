@@ -129,6 +129,12 @@ impl Watched {
     pub fn status(&self) -> Status {
         self.status.borrow().clone()
     }
+
+    /// Waits until a poll has ended, one way or the other.
+    pub async fn tried(&self) {
+        // A poll that is gone ends no more; nobody waits for it either.
+        self.status.clone().wait_for(|status| status.tried).await.ok();
+    }
 }
 
 impl Poll {

@@ -7,6 +7,7 @@ use super::Failure;
 use crate::agent::Agent;
 use crate::config::Settings;
 use crate::credentials;
+use crate::identity::audit;
 use crate::resources;
 
 pub(super) fn check(settings: &Settings) -> Result<(), Failure> {
@@ -23,7 +24,8 @@ pub(super) fn check(settings: &Settings) -> Result<(), Failure> {
 fn forecast(settings: &Settings) -> String {
     let mut text = "\n# Forecast of API calls, without retries:\n".to_owned();
     for account in &settings.accounts {
-        for region in &account.regions {
+        let audit_calls = audit::calls(account.provider, account.regions.len());
+        for (region, audit_calls) in account.regions.iter().zip(audit_calls) {
             for kind in account.kinds.iter().filter_map(|name| resources::kind(name)) {
                 let polls_per_hour = 3600.0 / settings.interval_of(kind.name).as_secs_f64();
                 let page = kind.actions.first().and_then(|action| action.paging.as_ref());
@@ -37,6 +39,16 @@ fn forecast(settings: &Settings) -> String {
                     text,
                     "#   {} {region} {}: {polls_per_hour:.0} an hour{page}{each}",
                     account.name, kind.name
+                )
+                .expect("writing to a String cannot fail");
+            }
+            if let Some(interval) = settings.audit_interval {
+                let audits_per_hour = 3600.0 / interval.as_secs_f64();
+                writeln!(
+                    text,
+                    "#   {} {region} audit: {audit_calls} at the start, then {:.1} an hour",
+                    account.name,
+                    audits_per_hour * audit_calls as f64
                 )
                 .expect("writing to a String cannot fail");
             }

@@ -2,6 +2,7 @@
 //!
 //! Text for people goes to stderr, data to stdout.
 
+mod audit;
 mod check;
 mod demo;
 mod identity;
@@ -63,6 +64,17 @@ enum Command {
     /// Remove what bootstrap made.
     #[command(after_help = "Example:\n  vigie teardown --provider outscale --region eu-west-2")]
     Teardown(Box<identity::Teardown>),
+    /// Examine what the key may do beyond describing, by calls that can do no harm.
+    ///
+    /// Exit code: 0 nothing, 1 something, 2 could not tell.
+    #[command(after_help = "Example:\n  vigie audit --provider outscale --region eu-west-2")]
+    Audit {
+        #[command(flatten)]
+        account: AccountArguments,
+        /// As one object, `audits`.
+        #[arg(long)]
+        json: bool,
+    },
     /// Validate the settings, print them as they are in force, forecast the calls.
     #[command(after_help = "Example:\n  vigie check --config /etc/vigie/vigie.toml")]
     Check {
@@ -213,6 +225,12 @@ impl Cli {
             Command::Teardown(arguments) => {
                 start_log(LogFormat::Text, COMMAND_LOG);
                 wait_for(identity::teardown(*arguments))
+            }
+            Command::Audit { account, json } => {
+                let settings = account.settings()?;
+                // What could not be told is part of what is printed.
+                start_log(settings.log_format, COMMAND_LOG);
+                wait_for(audit::audit(&settings, json))
             }
             Command::Check { account, listen } => {
                 let mut settings = account.settings()?;

@@ -41,6 +41,12 @@ pub struct Settings {
     pub stale_after: Duration,
     /// How log lines are written.
     pub log_format: LogFormat,
+    /// The time from one audit of each account to the next; without it, there is none.
+    #[serde(
+        serialize_with = "values::serialize_optional_duration",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub audit_interval: Option<Duration>,
     /// The accounts to watch: at least one, with unique names.
     #[serde(rename = "account")]
     pub accounts: Vec<Account>,

@@ -84,6 +84,7 @@ fn defaults_are_those_of_the_contract() {
     assert_eq!(settings.interval_of("instances"), Duration::from_secs(60));
     assert_eq!(settings.stale_after, Duration::from_secs(300));
     assert_eq!(settings.log_format, LogFormat::Text);
+    assert_eq!(settings.audit_interval, None);
     let account = &settings.accounts[0];
     assert_eq!(account.kinds, ["instances", "load_balancers"]);
     assert_eq!(
@@ -103,6 +104,7 @@ fn every_setting_is_read() {
         interval = "1m30s"
         stale_after = "24h"
         log_format = "json"
+        audit_interval = "24h"
         [kinds.load_balancers]
         interval = "200ms"
         [[account]]
@@ -122,6 +124,7 @@ fn every_setting_is_read() {
     let settings = fixture.load("vigie.toml", text).unwrap();
     assert_eq!(settings.interval_of("instances"), Duration::from_secs(90));
     assert_eq!(settings.interval_of("load_balancers"), Duration::from_millis(200));
+    assert_eq!(settings.audit_interval, Some(Duration::from_secs(24 * 60 * 60)));
     let account = &settings.accounts[0];
     assert_eq!(account.kinds, ["instances", "target_groups"]);
     assert_eq!(account.tags, Tags::All);
@@ -189,9 +192,9 @@ fn typo_names_the_nearest_key() {
 #[test]
 fn key_that_is_not_known_yet_lists_those_that_are() {
     assert_eq!(
-        top("audit_interval = \"24h\""),
-        "unknown key `audit_interval`: the keys known there are `listen`, `interval`, `stale_after`, `log_format`, \
-         `account`, `kinds`"
+        top("shard = \"0/4\""),
+        "unknown key `shard`: the keys known there are `listen`, `interval`, `stale_after`, `log_format`, \
+         `audit_interval`, `account`, `kinds`"
     );
     assert!(account("assume_role = {}").starts_with("unknown key `account[0].assume_role`: the keys"));
     assert!(account("keep = { env = [\"canary\"] }").starts_with("unknown key `account[0].keep`"));
@@ -255,6 +258,22 @@ fn absurd_durations_get_a_sentence_each() {
     assert_eq!(
         top("[kinds.instances]\ninterval = \"1ms\""),
         "`kinds.instances.interval` is 1ms: write \"100ms\" or more"
+    );
+    assert_eq!(
+        top("audit_interval = \"0s\""),
+        "`audit_interval` is zero: write the time from one audit to the next, such as \"24h\", or remove it to have none"
+    );
+    assert_eq!(
+        top("audit_interval = \"59s\""),
+        "`audit_interval` is 59s, so that audits would use up calls that others need: write \"1m\" or more"
+    );
+    assert_eq!(
+        top("audit_interval = \"9999h\""),
+        "`audit_interval` is 9999h: write \"8760h\" (a year) or less"
+    );
+    assert_eq!(
+        top("audit_interval = 24"),
+        "`audit_interval` is the number 24, without a unit: write \"24s\""
     );
     assert!(
         top("stale_after = \"0s\"")

@@ -172,6 +172,14 @@ pub(super) fn serialize_duration<S: Serializer>(
     serializer.serialize_str(&spelled(*duration))
 }
 
+#[expect(clippy::ref_option, reason = "serde hands the field as it is")]
+pub(super) fn serialize_optional_duration<S: Serializer>(
+    duration: &Option<Duration>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    duration.map(spelled).serialize(serializer)
+}
+
 /// An account's name: a label value that people type in queries.
 #[derive(Debug, Clone)]
 pub(super) struct Name(pub(super) String);

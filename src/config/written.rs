@@ -21,6 +21,7 @@ pub(super) struct WrittenSettings {
     interval: Option<Written<Duration>>,
     stale_after: Option<Written<Duration>>,
     log_format: Option<LogFormat>,
+    audit_interval: Option<Written<Duration>>,
     pub(super) account: Option<Vec<WrittenAccount>>,
     #[serde(default)]
     kinds: BTreeMap<String, WrittenKind>,
@@ -105,6 +106,10 @@ impl WrittenSettings {
             }
         }
 
+        let audit_interval = (self.audit_interval)
+            .map(|Written(interval)| checked_audit_interval(interval))
+            .transpose()?;
+
         let settings = Settings {
             listen: self
                 .listen
@@ -112,6 +117,7 @@ impl WrittenSettings {
             interval,
             stale_after: self.stale_after.map_or(DEFAULT_STALE_AFTER, |Written(age)| age),
             log_format: self.log_format.unwrap_or_default(),
+            audit_interval,
             accounts,
             kinds: intervals,
         };
@@ -296,6 +302,27 @@ fn checked_interval(interval: Duration) -> Result<Duration, Fault> {
     Err(Fault::value("", sentence))
 }
 
+fn checked_audit_interval(interval: Duration) -> Result<Duration, Fault> {
+    let sentence = if interval.is_zero() {
+        "is zero: write the time from one audit to the next, such as \"24h\", or remove it to have none"
+            .to_owned()
+    } else if interval < SHORTEST_AUDIT_INTERVAL {
+        format!(
+            "is {}, so that audits would use up calls that others need: write \"{}\" or more",
+            values::spelled(interval),
+            values::spelled(SHORTEST_AUDIT_INTERVAL)
+        )
+    } else if interval > LONGEST_AUDIT_INTERVAL {
+        format!(
+            "is {}: write \"8760h\" (a year) or less",
+            values::spelled(interval)
+        )
+    } else {
+        return Ok(interval);
+    };
+    Err(Fault::value("audit_interval", sentence))
+}
+
 fn check_stale_after(settings: &Settings) -> Result<(), Fault> {
     let stale_after = settings.stale_after;
     let spelled = values::spelled(stale_after);
@@ -327,6 +354,10 @@ fn check_stale_after(settings: &Settings) -> Result<(), Fault> {
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(60);
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
 const LONGEST_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
+/// Each audit of a region makes twelve calls of the sort that changes things. AWS lets an account make five of those a
+/// second, all its tools together, and each is a line in its records.
+const SHORTEST_AUDIT_INTERVAL: Duration = Duration::from_secs(60);
+const LONGEST_AUDIT_INTERVAL: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 const DEFAULT_STALE_AFTER: Duration = Duration::from_secs(5 * 60);
 const LONGEST_STALE_AFTER: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 const EVERY_TAG: &str = "*";

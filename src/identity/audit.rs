@@ -311,7 +311,7 @@ mod tests {
         assert!(!audit.told_everything());
 
         let locked = Error {
-            action: "StopInstances",
+            action: &probe::probes(Provider::Aws)[0].action,
             key_suffix: None,
             attempts: 1,
             cause: crate::api::Cause::NoTime { waited_for: "x" },

@@ -5,6 +5,7 @@
 //! can reach a call of this room that changes anything.
 
 pub mod audit;
+mod auditor;
 mod bootstrap;
 mod error;
 mod iam;
@@ -27,6 +28,7 @@ use serde::Serialize;
 
 use crate::resource::Kind;
 pub use audit::{Audit, Outcome};
+pub use auditor::{Auditor, FAMILIES, Metrics};
 pub use bootstrap::{REQUEST_TIME, bootstrap, plan};
 pub use error::Error;
 pub use keys::{Out, Retirement};

@@ -8,12 +8,13 @@ use crate::demo::Demo;
 use crate::page::Page;
 use crate::vigie::{run, vigie};
 
-const COMMANDS: [&str; 8] = [
+const COMMANDS: [&str; 9] = [
     "run",
     "once",
     "bootstrap",
     "rotate",
     "teardown",
+    "audit",
     "check",
     "metrics",
     "demo",

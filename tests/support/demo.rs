@@ -57,7 +57,7 @@ impl Demo {
         let text = format!(
             "{head}\n[[account]]\nname = \"demo\"\nprovider = \"{provider}\"\nregions = [{region:?}]\n\
              credentials_file = \"credentials\"\nrequests_per_second = 100\n\
-             endpoints = {{ ec2 = {url:?}, elb = {url:?} }}\n{tail}\n"
+             endpoints = {{ ec2 = {url:?}, elb = {url:?}, iam = {url:?} }}\n{tail}\n"
         );
         fs::write(&settings, text).expect("the settings can be written");
         settings

@@ -1,0 +1,185 @@
+//! Audits again and again: what they find is on the page, and in the log when it changes.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use prometheus::{GaugeVec, IntGaugeVec, Registry};
+use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
+use tracing::{debug, error, info, warn};
+
+use super::audit::{self, Audit};
+use crate::api::{Account, Client};
+use crate::metric::Family;
+
+/// The audit's families.
+pub static FAMILIES: [&Family; 2] = [&EXCESS_PERMISSION, &LAST_SUCCESS];
+
+static EXCESS_PERMISSION: Family = Family::gauge(
+    "vigie_excess_permission",
+    &["account", "action"],
+    "1 for an action that the key may do and should not, as the last audit that could tell found.",
+);
+
+static LAST_SUCCESS: Family = Family::gauge(
+    "vigie_audit_last_success_timestamp_seconds",
+    &["account"],
+    "When the last audit to which the cloud told everything ended; there once one did.",
+);
+
+/// What audits put on the page, shared by all accounts.
+#[derive(Debug)]
+pub struct Metrics {
+    excess_permission: IntGaugeVec,
+    last_success: GaugeVec,
+}
+
+impl Metrics {
+    /// Registers the families.
+    pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        Ok(Self {
+            excess_permission: EXCESS_PERMISSION.int_gauge_vec(registry)?,
+            last_success: LAST_SUCCESS.gauge_vec(registry)?,
+        })
+    }
+}
+
+/// The audits of one account.
+pub struct Auditor {
+    /// Whose key is examined.
+    pub account: Arc<Account>,
+    /// One for each of its regions; they share their budgets with the polls.
+    pub clients: Vec<Client>,
+    /// Where it is shown.
+    pub metrics: Arc<Metrics>,
+}
+
+/// What was told last.
+#[derive(Default)]
+struct Past {
+    /// The excess that is shown.
+    found: BTreeSet<String>,
+    /// Whether the last audit left something open.
+    open: bool,
+}
+
+impl Auditor {
+    /// Audits once.
+    pub async fn once(&self) -> Audit {
+        audit::audit(&self.account, &self.clients).await
+    }
+
+    /// Audits now and after each interval, until the future is dropped.
+    pub async fn run(self: Arc<Self>, interval: Duration) {
+        let mut ticks = tokio::time::interval(interval);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut past = Past::default();
+        loop {
+            ticks.tick().await;
+            let auditor = Arc::clone(&self);
+            match guarded(async move { auditor.once().await }).await {
+                Ok(audit) => self.conclude(&audit, &mut past),
+                Err(fault) => error!(
+                    account = self.account.name,
+                    "an audit broke down; the next is tried in its turn: {fault}"
+                ),
+            }
+        }
+    }
+
+    /// Shows what an audit found and tells what changed. What it could not tell stays as it was known.
+    fn conclude(&self, audit: &Audit, past: &mut Past) {
+        let account = &self.account.name;
+        debug!(account, outcome = ?audit.outcome, "audited");
+        let found = audit.excess.iter().map(|excess| &excess.action);
+        let new: Vec<String> = found
+            .filter(|action| !past.found.contains(*action))
+            .cloned()
+            .collect();
+        let gone: Vec<String> = past
+            .found
+            .iter()
+            .filter(|action| audit.rules_out(action))
+            .cloned()
+            .collect();
+        if !new.is_empty() {
+            warn!(
+                account,
+                key = audit.access_key_suffix,
+                actions = new.join(", "),
+                "the key may do more than describe; `vigie audit` shows the evidence, `vigie bootstrap` makes a key that \
+                 may not"
+            );
+        }
+        if !gone.is_empty() {
+            info!(
+                account,
+                key = audit.access_key_suffix,
+                actions = gone.join(", "),
+                "the key may not do this any more"
+            );
+        }
+        let excess = &self.metrics.excess_permission;
+        for action in new {
+            excess.with_label_values(&[account.as_str(), &action]).set(1);
+            past.found.insert(action);
+        }
+        for action in gone {
+            // What was found is shown.
+            drop(excess.remove_label_values(&[account.as_str(), &action]));
+            past.found.remove(&action);
+        }
+        self.tell_what_is_open(audit, past);
+    }
+
+    fn tell_what_is_open(&self, audit: &Audit, past: &mut Past) {
+        let account = &self.account.name;
+        if audit.told_everything() {
+            let now = Timestamp::now().as_duration().as_secs_f64();
+            self.metrics.last_success.with_label_values(&[account]).set(now);
+            if std::mem::take(&mut past.open) {
+                info!(account, "the audit tells everything again");
+            }
+            return;
+        }
+        if !std::mem::replace(&mut past.open, true) {
+            let refused = audit.refused.first().map(|refused| refused.error.clone());
+            let unknown = || {
+                let unknown = audit.unknown.first()?;
+                Some(format!(
+                    "{} in {}: {}",
+                    unknown.action, unknown.region, unknown.why
+                ))
+            };
+            warn!(
+                account,
+                open = audit.unknown.len(),
+                first = refused.or_else(unknown),
+                "the audit could not tell everything; what was known of the rest stays"
+            );
+        }
+    }
+}
+
+/// Runs a future on a task of its own, so that a fault of ours in it ends nothing else.
+async fn guarded<T: Send + 'static>(
+    future: impl Future<Output = T> + Send + 'static,
+) -> Result<T, tokio::task::JoinError> {
+    let mut task = JoinSet::new();
+    task.spawn(future);
+    task.join_next().await.expect("a task was spawned")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn fault_of_ours_is_an_error_and_no_panic() {
+        let fault: Result<(), _> = guarded(async { panic!("a fault") }).await;
+        assert!(fault.unwrap_err().is_panic());
+        assert_eq!(guarded(async { 1 }).await.unwrap(), 1);
+    }
+}
