@@ -142,12 +142,14 @@ async fn bootstrapped(cloud: &Cloud, provider: Provider, region: &str) -> Result
         regions: vec![region.to_owned()],
         endpoint_url: Some(cloud.url().parse().context("reading the cloud's URL")?),
         ca_bundle: None,
+        requests_per_second: BUDGET,
     };
     let wish = Wish {
         names: Names::default(),
         kinds: KINDS.to_vec(),
         policy: Policy::of_kinds(provider, &KINDS),
         update_policy: false,
+        accept: Vec::new(),
         replace_key: None,
     };
     // What is made here is known here at once.

@@ -49,6 +49,7 @@ pub async fn bootstrap(
         place,
         user: &wish.names.user,
         kinds: &wish.kinds,
+        accept: &wish.accept,
         told,
     };
     let makes = matches!(choice.step, KeyStep::Make { .. });
@@ -56,7 +57,7 @@ pub async fn bootstrap(
         (Out::Hand { name, give }, _) => (keys.hand_over(&evidence, name, give).await?, None),
         (Out::File(file), _) if makes => {
             let begun = keys.begin(file, &evidence, &choice).await?;
-            let (credentials, _, begun) = keys.issue(begun, &evidence, None).await?;
+            let (credentials, _, begun) = keys.issue(file, begun, &evidence, None).await?;
             (credentials, Some(begun))
         }
         (Out::File(file), Some(held)) => {

@@ -46,6 +46,7 @@ pub(super) struct Keys<'a, 'told> {
     pub(super) place: &'a Place,
     pub(super) user: &'a str,
     pub(super) kinds: &'a [&'static Kind],
+    pub(super) accept: &'a [String],
     pub(super) told: &'a mut Told<'told>,
 }
 
@@ -107,12 +108,23 @@ impl Keys<'_, '_> {
     /// is deleted again and the file is what it was.
     pub(super) async fn issue(
         &mut self,
+        file: &KeyFile,
         begun: Begun,
         evidence: &Evidence<'_>,
         prove: Option<&Patience>,
     ) -> Result<(Credentials, Option<Proof>, Begun), Error> {
+        let loose = file.loose_mode();
         match self.try_to_issue(&begun, evidence, prove).await {
-            Ok((credentials, proof)) => Ok((credentials, proof, begun)),
+            Ok((credentials, proof)) => {
+                if let Some(mode) = loose {
+                    (self.told)(Event::Note(&format!(
+                        "{} had mode {mode:04o} and has 0600 now: an agent that runs as another user than the file's \
+                         owner cannot read it any more",
+                        evidence.out
+                    )));
+                }
+                Ok((credentials, proof, begun))
+            }
             Err(NotMade::Surely(error)) => {
                 begun.abandon()?;
                 Err(error)
@@ -184,7 +196,15 @@ impl Keys<'_, '_> {
         credentials: &Credentials,
         patience: &Patience,
     ) -> anyhow::Result<Proof> {
-        let proof = proof::prove(self.place, credentials, self.kinds, patience, self.told).await?;
+        let proof = proof::prove(
+            self.place,
+            credentials,
+            self.kinds,
+            self.accept,
+            patience,
+            self.told,
+        )
+        .await?;
         let detail = format!(
             "{} may do the {} things that vigie needs; {} others were tried and denied",
             proof.access_key_id,

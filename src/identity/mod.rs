@@ -74,6 +74,9 @@ pub struct Wish {
     pub policy: Policy,
     /// Whether a policy that grants something else may be changed.
     pub update_policy: bool,
+    /// The actions that need not be denied for the proof, on a cloud that looks for the thing before it looks at the
+    /// permission.
+    pub accept: Vec<String>,
     /// The id of a key to replace by a new one.
     pub replace_key: Option<String>,
 }

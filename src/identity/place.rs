@@ -24,6 +24,8 @@ pub struct Place {
     pub endpoint_url: Option<Url>,
     /// The certificates to trust in place of the platform's.
     pub ca_bundle: Option<PathBuf>,
+    /// The most requests a second in each region.
+    pub requests_per_second: f64,
 }
 
 impl Place {
@@ -54,8 +56,9 @@ impl Place {
             Arc::new(credential),
             Arc::new(metrics),
         ));
-        let rate = self.provider.default_requests_per_second();
-        let client = |(region, endpoints)| Client::new(Arc::clone(&account), region, endpoints, rate);
+        let client = |(region, endpoints)| {
+            Client::new(Arc::clone(&account), region, endpoints, self.requests_per_second)
+        };
         Ok(regions.into_iter().map(client).collect())
     }
 

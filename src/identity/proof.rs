@@ -5,10 +5,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::audit::{self, Settled, Unknown};
 use super::place::{Place, in_time};
-use super::probe::{self, Probe, Verdict};
 use super::{Event, Told};
-use crate::api::{Action, Cause, Client, Error, Reason, Service};
+use crate::api::{Action, Cause, Client, Error, Reason};
 use crate::credentials::Credentials;
 use crate::provider::Provider;
 use crate::resource::Kind;
@@ -28,6 +28,9 @@ pub struct Proof {
     pub denied: Vec<String>,
     /// Those that the cloud does not have.
     pub absent: Vec<String>,
+    /// Those that were not denied, and that whoever ran this accepted; each with what the cloud said.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub accepted: Vec<String>,
 }
 
 /// When to try a new key, and how often.
@@ -82,6 +85,7 @@ pub(super) async fn prove(
     place: &Place,
     credentials: &Credentials,
     kinds: &[&'static Kind],
+    accept: &[String],
     patience: &Patience,
     told: &mut Told<'_>,
 ) -> anyhow::Result<Proof> {
@@ -90,7 +94,7 @@ pub(super) async fn prove(
     for attempt in 1.. {
         // A breaker of its own for each try: the breaker's waits are for an agent that stays.
         let clients = place.clients_with(credentials)?;
-        let why = match attempt_once(&clients, credentials, kinds).await {
+        let why = match attempt_once(&clients, credentials, kinds, accept).await {
             Ok(proof) => {
                 agreeing += 1;
                 if agreeing >= patience.agreeing {
@@ -130,14 +134,10 @@ async fn attempt_once(
     clients: &[Client],
     credentials: &Credentials,
     kinds: &[&'static Kind],
+    accept: &[String],
 ) -> Result<Proof, String> {
-    let mut proof = Proof {
-        access_key_id: credentials.access_key_id.clone(),
-        regions: clients.iter().map(|client| client.region().to_owned()).collect(),
-        at: Timestamp::now(),
-        allowed: Vec::new(),
-        denied: Vec::new(),
-        absent: Vec::new(),
+    let Some(first) = clients.first() else {
+        return Err("no region was named".to_owned());
     };
     let mut needed: Vec<&'static Action> = kinds.iter().flat_map(|kind| kind.actions).copied().collect();
     needed.sort_by_key(|action| action.policy_name());
@@ -148,50 +148,47 @@ async fn attempt_once(
             if let Err(error) = answer
                 && !is_allowed(&error)
             {
-                return Err(format!(
-                    "{} in {}: {}",
-                    action.policy_name(),
-                    client.region(),
-                    error.explained()
-                ));
+                let (action, region) = (action.policy_name(), client.region());
+                return Err(format!("{action} in {region}: {}", error.explained()));
             }
         }
     }
-    proof.allowed = needed.iter().map(|action| action.policy_name()).collect();
-    let mut is_first = true;
-    for client in clients {
-        let probes: Vec<&'static Probe> = probe::probes(client.account().provider)
+    let audit = audit::audit(first.account(), clients).await;
+    if let Some(refused) = audit.refused.first() {
+        return Err(format!("in {}: {}", refused.region, refused.error));
+    }
+    if let Some(Unknown { action, region, why }) = audit.unknown.first() {
+        return Err(format!(
+            "whether {action} is denied in {region} could not be told: {why}"
+        ));
+    }
+    let (accepted, excess): (Vec<_>, Vec<_>) = audit
+        .excess
+        .into_iter()
+        .partition(|excess| accept.contains(&excess.action));
+    if let Some(excess) = excess.first() {
+        return Err(format!(
+            "{} in {} is not denied ({}): something else allows it, or this cloud looks for the thing before it looks \
+             at the permission; if you know that it does, `--accept {}` goes on",
+            excess.action,
+            excess.regions.join(", "),
+            excess.evidence.join(", "),
+            excess.action
+        ));
+    }
+    let actions = |settled: Vec<Settled>| settled.into_iter().map(|settled| settled.action).collect();
+    Ok(Proof {
+        access_key_id: credentials.access_key_id.clone(),
+        regions: audit.regions,
+        at: audit.at,
+        allowed: needed.iter().map(|action| action.policy_name()).collect(),
+        denied: actions(audit.denied),
+        absent: actions(audit.absent),
+        accepted: accepted
             .into_iter()
-            // Identities are of the whole account.
-            .filter(|probe| is_first || probe.action.service != Service::Iam)
-            .collect();
-        is_first = false;
-        let findings = probe::examine(&client.until(probe_deadline()), &probes).await;
-        for finding in findings.map_err(|error| error.explained())? {
-            let list = match finding.verdict {
-                Verdict::Denied => &mut proof.denied,
-                Verdict::Absent => &mut proof.absent,
-                Verdict::Allowed(evidence) => {
-                    return Err(format!(
-                        "{} in {} is not denied ({evidence}): something else allows it",
-                        finding.action,
-                        client.region()
-                    ));
-                }
-                Verdict::Unknown(why) => {
-                    return Err(format!(
-                        "whether {} is denied in {} could not be told: {why}",
-                        finding.action,
-                        client.region()
-                    ));
-                }
-            };
-            if !list.contains(&finding.action) {
-                list.push(finding.action);
-            }
-        }
-    }
-    Ok(proof)
+            .map(|excess| format!("{} ({})", excess.action, excess.evidence.join(", ")))
+            .collect(),
+    })
 }
 
 /// Whether the cloud let the key come as far as the action: it knows it, does not deny it, and has something else to
@@ -200,10 +197,3 @@ fn is_allowed(error: &Error) -> bool {
     matches!(&error.cause, Cause::Answer(answer)
         if answer.has_code && answer.status < 500 && answer.reason() == Reason::Other)
 }
-
-fn probe_deadline() -> tokio::time::Instant {
-    tokio::time::Instant::now() + PROBES_TIMEOUT
-}
-
-/// Twenty calls within the budget take five seconds where all is well.
-const PROBES_TIMEOUT: Duration = Duration::from_secs(120);

@@ -19,6 +19,8 @@ pub struct Rotation<'a> {
     pub user: &'a str,
     /// The kinds that the key is for.
     pub kinds: &'a [&'static Kind],
+    /// The actions that need not be denied: see [`Wish::accept`](super::Wish).
+    pub accept: &'a [String],
     /// A key of the user to delete first, to make room.
     pub delete_first: Option<&'a str>,
     /// What becomes of the old key.
@@ -51,6 +53,7 @@ pub async fn rotate(
         place,
         user: rotation.user,
         kinds: rotation.kinds,
+        accept: rotation.accept,
         told,
     };
     if let Some(id) = rotation.delete_first {
@@ -83,7 +86,9 @@ pub async fn rotate(
         keys.tell(Action::Keep, detail);
         (keys.prove(held, &rotation.patience).await?, begun)
     } else {
-        let (_, proof, begun) = keys.issue(begun, &evidence, Some(&rotation.patience)).await?;
+        let (_, proof, begun) = keys
+            .issue(file, begun, &evidence, Some(&rotation.patience))
+            .await?;
         (proof.ok_or_else(|| anyhow!("the new key was not tried"))?, begun)
     };
     if let Some(id) = choice.step.replaces() {

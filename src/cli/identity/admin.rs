@@ -82,6 +82,7 @@ impl AdminArguments {
             regions: account.regions,
             endpoint_url: account.endpoints.iam,
             ca_bundle: self.ca_bundle.clone(),
+            requests_per_second: account.requests_per_second,
         })
     }
 

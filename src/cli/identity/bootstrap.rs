@@ -70,6 +70,7 @@ pub(in crate::cli) async fn bootstrap(arguments: Arguments) -> Result<(), Failur
         kinds,
         policy,
         update_policy: arguments.update_policy,
+        accept: arguments.kinds.accept,
         replace_key: arguments.replace_key,
     };
     let to_stdout = arguments.out.as_deref().is_some_and(|out| out.as_os_str() == "-");

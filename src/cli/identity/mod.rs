@@ -46,6 +46,9 @@ struct KindArguments {
     /// The kinds that the key is for, separated by commas [default: all that the provider has].
     #[arg(long, value_name = "KINDS", value_delimiter = ',')]
     kinds: Vec<String>,
+    /// Go on although the cloud does not deny this action, such as ec2:RunInstances; the report says so.
+    #[arg(long, value_name = "ACTION")]
+    accept: Vec<String>,
 }
 
 /// Where in a file the key stands.

@@ -135,6 +135,10 @@ pub(super) fn in_words(
     list("Allowed, as vigie needs it", &proof.allowed);
     list("Tried with this key and denied by the cloud", &proof.denied);
     list("Not to be had from this cloud at all", &proof.absent);
+    list(
+        "NOT denied by the cloud, and accepted with `--accept` by whoever ran this",
+        &proof.accepted,
+    );
     text.push_str(
         "The denied calls were real ones of a form that can do nothing: dry runs about ids that no cloud gives out, a load\n\
          balancer's name that nobody can have given, and listings.\n",

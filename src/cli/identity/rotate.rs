@@ -73,6 +73,7 @@ pub(in crate::cli) async fn rotate(arguments: Arguments) -> Result<(), Failure> 
     let rotation = Rotation {
         user: &arguments.user,
         kinds: &kinds,
+        accept: &arguments.kinds.accept,
         delete_first: arguments.delete_key.as_deref(),
         retirement: Retirement {
             grace: arguments.grace.map_or(REQUEST_TIME, |Time(time)| time),

@@ -16,7 +16,8 @@ mod osc;
 mod place;
 
 use std::{
-    fmt,
+    fmt, fs,
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -94,6 +95,12 @@ impl KeyFile {
     /// The key that stands there for the profile.
     pub fn key(&self) -> Option<&Credentials> {
         self.0.key.as_ref()
+    }
+
+    /// The mode of the file that is there now, if it lets others in: what is written has mode 0600.
+    pub fn loose_mode(&self) -> Option<u32> {
+        let metadata = fs::metadata(&self.0.place.target).ok()?;
+        Some(metadata.mode() & 0o777).filter(|mode| mode & 0o077 != 0)
     }
 
     /// What an interrupted run left behind.
