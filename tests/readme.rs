@@ -18,6 +18,7 @@ use ::vigie::demo::{Fault, Options};
 use demo::Demo;
 use parts::{command, get, part, wait_for};
 use prometheus::{Element, Prometheus};
+use secrecy::ExposeSecret as _;
 use tempfile::TempDir;
 use vigie::{Run, Running, run, vigie};
 
@@ -48,6 +49,87 @@ async fn promtool_takes_every_expression() {
     let said = String::from_utf8_lossy(&[promtool.stdout, promtool.stderr].concat()).into_owned();
     assert!(promtool.status.success(), "{said}");
     assert!(said.contains(&format!("{count} rules found")), "{said}");
+}
+
+/// An admin who may do what the README lists, and nothing else.
+#[tokio::test]
+async fn admin_needs_no_more_than_is_listed() {
+    let (_, listed) = README
+        .split_once("The admin's key needs these actions of `iam:`")
+        .expect("the README lists them");
+    let (listed, _) = listed.split_once("\n\n").expect("the list ends");
+    let actions: Vec<String> = listed
+        .split('`')
+        .filter(|word| word.chars().next().is_some_and(char::is_uppercase))
+        .map(|action| format!("iam:{action}"))
+        .collect();
+    let actions: Vec<&str> = actions.iter().map(String::as_str).collect();
+    let options = Options {
+        provider: ::vigie::provider::Provider::Aws,
+        regions: vec!["eu-west-1".to_owned()],
+        lock_out: false,
+        ..Options::default()
+    };
+    let demo = Demo::start(options).await;
+    let admin = demo.cloud.create_describe_only_user("admin", &actions);
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let out = folder.path().join("credentials");
+    let url = demo.cloud.url();
+    let place = [
+        "--provider",
+        "aws",
+        "--region",
+        "eu-west-1",
+        "--endpoint-url",
+        &url,
+    ];
+    let as_admin = |command: &str| {
+        let mut vigie = vigie(&[command]);
+        vigie
+            .args(place)
+            .env("AWS_ACCESS_KEY_ID", &admin.access_key_id)
+            .env("AWS_SECRET_ACCESS_KEY", admin.secret_access_key.expose_secret());
+        vigie
+    };
+    let all = ["--describe-all", "--update-policy"];
+    for (command, flags, needs_file) in [
+        ("bootstrap", &[][..], true),
+        ("bootstrap", &all[..], true),
+        ("rotate", &["--grace", "0s", "--keep-old", "1s"], true),
+        ("teardown", &["--yes"], false),
+    ] {
+        let mut vigie = as_admin(command);
+        vigie.args(flags);
+        if needs_file {
+            vigie.arg("--out").arg(&out);
+        }
+        let run = run(&mut vigie).await;
+        assert_eq!(run.code, Some(0), "{command}: {}", run.stderr);
+    }
+    let denied: BTreeSet<_> = demo
+        .cloud
+        .requests()
+        .into_iter()
+        .filter(|request| request.access_key_id == admin.access_key_id && request.status == 403)
+        .map(|request| request.action)
+        .collect();
+    assert_eq!(denied, BTreeSet::new());
+    let asked: BTreeSet<_> = demo
+        .cloud
+        .requests()
+        .into_iter()
+        .map(|request| request.action)
+        .collect();
+    let unused: Vec<_> = actions
+        .iter()
+        .filter_map(|action| action.strip_prefix("iam:"))
+        .filter(|action| !asked.contains(*action))
+        .collect();
+    assert_eq!(
+        unused,
+        Vec::<&str>::new(),
+        "what nothing asks for need not be listed"
+    );
 }
 
 #[tokio::test]
