@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::error::Error;
 use super::iam::{Iam, NO_SUCH_ENTITY};
 use super::key_choice::{Choice, Evidence, KeyStep};
+use super::key_file::Journal;
 use super::keys::{Keys, Out, Retirement};
 use super::plan::{Action, Part, Plan, Step};
 use super::proof::{self, Patience, Proof};
@@ -177,6 +178,9 @@ async fn settle(
         let survey = Survey::take(iam, &wish.names).await?;
         let (plan, choice) = whole_plan(&survey, wish, out);
         refuse(&plan)?;
+        if round == 1 && matches!(choice.step, KeyStep::Make { .. }) {
+            prove_writable(out, &wish.names.user)?;
+        }
         match apply(iam, wish, &survey, &plan, round == 1, told).await {
             Ok(now) => return Ok((survey, choice, changed || now)),
             Err(error) if round < ROUNDS && is_settling(&error) => {
@@ -187,6 +191,15 @@ async fn settle(
         }
     }
     Err(anyhow!("the cloud does not settle").into())
+}
+
+/// Finds out that the file cannot be written before anything is made. Where a run that was cut off has left a note,
+/// that has shown it.
+fn prove_writable(out: &Out<'_>, user: &str) -> Result<(), Error> {
+    if let Some(file) = out.file().filter(|file| file.journal().is_none()) {
+        file.begin(Journal::new(user))?.abandon()?;
+    }
+    Ok(())
 }
 
 /// Ends with every reason why a person must decide, if there is one.

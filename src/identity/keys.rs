@@ -5,7 +5,6 @@ use std::io;
 use std::time::Duration;
 
 use anyhow::anyhow;
-use jiff::Timestamp;
 
 use super::error::Error;
 use super::iam::Iam;
@@ -89,11 +88,9 @@ impl Keys<'_, '_> {
         let ids = evidence.keys.iter().map(|(key, _)| key.id.clone());
         let is_before = |id: &String| !strays.contains(id) && Some(id.as_str()) != written;
         let begun = file.begin(Journal {
-            user: self.user.to_owned(),
-            at: Timestamp::now(),
             keys_before: ids.filter(is_before).collect(),
             replaces: choice.step.replaces().map(str::to_owned),
-            made: None,
+            ..Journal::new(self.user)
         })?;
         for id in strays {
             self.iam.delete_key(self.user, id).await?;

@@ -103,10 +103,15 @@ impl AdminArguments {
                 credentials::process_variables(),
             ),
         };
-        if let Err(error) = source.current() {
-            return Err(Failure::usage(anyhow::anyhow!("no admin's key: {error}")));
+        match source.current() {
+            Ok(_) => Ok(source),
+            Err(credentials::Error::NotFound { looked_at, .. }) => Err(Failure::usage(anyhow::anyhow!(
+                "no admin's key for {provider}: looked at {}; put it into one of them, or name a file with \
+                 `--admin-credentials`",
+                looked_at.join(", ")
+            ))),
+            Err(error) => Err(Failure::usage(anyhow::anyhow!("no admin's key: {error}"))),
         }
-        Ok(source)
     }
 }
 

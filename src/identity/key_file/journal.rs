@@ -32,6 +32,17 @@ pub struct Journal {
 }
 
 impl Journal {
+    /// What there is to note before anything is known of the user's keys.
+    pub fn new(user: &str) -> Self {
+        Self {
+            user: user.to_owned(),
+            at: Timestamp::now(),
+            keys_before: Vec::new(),
+            replaces: None,
+            made: None,
+        }
+    }
+
     /// The note in these bytes. One that was never written, or lost its bytes with the power, is none.
     fn parse(bytes: &[u8]) -> Result<Option<Self>, serde_json::Error> {
         let blank = |byte: &u8| byte.is_ascii_whitespace() || *byte == 0;
