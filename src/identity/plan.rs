@@ -279,3 +279,6 @@ pub fn rights_beside(user: &UserThere, group: &str) -> Vec<String> {
     let groups = groups.map(|other| format!("user {name} is in group {other} too"));
     inline.chain(attached).chain(groups).collect()
 }
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -197,3 +197,6 @@ fn other_rights(group: &GroupThere, survey: &Survey) -> Vec<String> {
     let inline = group.inline.iter().map(|name| format!("inline policy {name}"));
     attached.chain(inline).collect()
 }
+
+#[cfg(test)]
+mod tests;
