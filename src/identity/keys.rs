@@ -13,7 +13,7 @@ use super::key_file::{self, Begun, Journal, KeyFile};
 use super::plan::{Action, Part, Step};
 use super::proof::{self, Patience, Proof};
 use super::{Event, Place, Told};
-use crate::api::{self, Cause};
+use crate::api::{self, Cause, Reason};
 use crate::credentials::Credentials;
 use crate::resource::Kind;
 
@@ -324,7 +324,9 @@ impl NotMade {
 /// Whether the cloud has certainly not done what it was asked for: it said no, or was not asked.
 fn is_surely_undone(error: &api::Error) -> bool {
     match &error.cause {
-        Cause::Answer(answer) => answer.has_code && answer.status < 500,
+        Cause::Answer(answer) => {
+            answer.has_code && (answer.status < 500 || answer.reason() == Reason::Throttled)
+        }
         Cause::Credentials(_)
         | Cause::Locked { .. }
         | Cause::NoTime { .. }

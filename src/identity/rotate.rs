@@ -56,19 +56,17 @@ pub async fn rotate(
         accept: rotation.accept,
         told,
     };
-    if let Some(id) = rotation.delete_first {
-        if in_file == Some(id) {
-            return Err(Error::Refused(format!(
-                "{id} is the key in {out}, which works until the new one is proven: it goes by itself"
-            )));
-        }
-        // Gone already is as good: the run before may have been cut off.
-        if listed.iter().any(|(key, _)| key.id == id) {
-            iam.delete_key(rotation.user, id).await?;
-            keys.tell(Action::Remove, format!("{id}, as asked for"));
-        }
-        listed.retain(|(key, _)| key.id != id);
+    if let Some(id) = rotation.delete_first
+        && in_file == Some(id)
+    {
+        return Err(Error::Refused(format!(
+            "{id} is the key in {out}, which works until the new one is proven: it goes by itself"
+        )));
     }
+    // Gone already is as good: the run before may have been cut off.
+    let is_doomed = |id: &str| rotation.delete_first == Some(id);
+    let doomed = listed.iter().any(|(key, _)| is_doomed(&key.id));
+    listed.retain(|(key, _)| !is_doomed(&key.id));
     let evidence = Evidence {
         user: rotation.user,
         keys: &listed,
@@ -79,6 +77,10 @@ pub async fn rotate(
     let choice = evidence.choose_rotation();
     if let KeyStep::Refuse(words) = choice.step {
         return Err(Error::Refused(words));
+    }
+    if let Some(id) = rotation.delete_first.filter(|_| doomed) {
+        iam.delete_key(rotation.user, id).await?;
+        keys.tell(Action::Remove, format!("{id}, as asked for"));
     }
     let begun = keys.begin(file, &evidence, &choice).await?;
     let (proof, begun) = if let (KeyStep::Finish { .. }, Some(held)) = (&choice.step, file.key()) {
