@@ -12,7 +12,7 @@ use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
 
 use super::identity::Progress;
-use super::{AccountArguments, Failure, Given, run};
+use super::{AccountArguments, Failure, Given, PlaceArguments, run};
 use crate::agent::Agent;
 use crate::config::Address;
 use crate::credentials::{Credentials, Source};
@@ -180,10 +180,12 @@ async fn bootstrapped(cloud: &Cloud, provider: Provider, region: &str) -> Result
 fn watching(cloud: &Cloud, provider: Provider, region: &str, key: &Credentials) -> Result<Agent, Failure> {
     let account = AccountArguments {
         config: None,
-        provider: Some(Given(Some(provider))),
-        regions: vec![Given(Some(region.to_owned()))],
+        place: PlaceArguments {
+            provider: Some(Given(Some(provider))),
+            regions: vec![Given(Some(region.to_owned()))],
+            endpoint_url: Some(Given(Some(cloud.url()))),
+        },
         credentials_file: None,
-        endpoint_url: Some(Given(Some(cloud.url()))),
     };
     let mut settings = account.settings()?;
     settings.interval = POLL_EVERY;

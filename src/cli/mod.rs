@@ -103,7 +103,17 @@ struct AccountArguments {
     /// The settings file: TOML, YAML or JSON.
     #[arg(long, env = "VIGIE_CONFIG", value_name = "FILE")]
     config: Option<Given<PathBuf>>,
-    /// The cloud, `outscale` or `aws`, when there is no settings file.
+    #[command(flatten)]
+    place: PlaceArguments,
+    /// Where the key is, if not in the provider's usual places.
+    #[arg(long, env = "VIGIE_CREDENTIALS_FILE", value_name = "FILE")]
+    credentials_file: Option<Given<PathBuf>>,
+}
+
+/// Where a cloud is, without a settings file.
+#[derive(Debug, Args)]
+struct PlaceArguments {
+    /// The cloud: `outscale` or `aws`.
     #[arg(long, env = "VIGIE_PROVIDER", value_name = "PROVIDER")]
     provider: Option<Given<Provider>>,
     /// The region to poll; more than one by repeating it.
@@ -114,12 +124,26 @@ struct AccountArguments {
         value_name = "REGION"
     )]
     regions: Vec<Given<String>>,
-    /// Where the key is, if not in the provider's usual places.
-    #[arg(long, env = "VIGIE_CREDENTIALS_FILE", value_name = "FILE")]
-    credentials_file: Option<Given<PathBuf>>,
     /// One URL for all services, in place of the provider's own.
     #[arg(long, env = "VIGIE_ENDPOINT_URL", value_name = "URL")]
     endpoint_url: Option<Given<String>>,
+}
+
+impl PlaceArguments {
+    fn provider(&self) -> Option<Provider> {
+        Given::value(self.provider.as_ref())
+    }
+
+    fn regions(&self) -> Vec<String> {
+        self.regions
+            .iter()
+            .filter_map(|region| region.0.clone())
+            .collect()
+    }
+
+    fn endpoint_url(&self) -> Option<String> {
+        Given::value(self.endpoint_url.as_ref())
+    }
 }
 
 /// Where the page is served, if not where the settings say.
@@ -258,8 +282,8 @@ impl AccountArguments {
             self.nothing_beside_a_file()?;
             return config::load(Some(&file), &registry, &variables).map_err(Failure::usage);
         }
-        let Some(provider) = Given::value(self.provider.as_ref()) else {
-            if !self.regions().is_empty() {
+        let Some(provider) = self.place.provider() else {
+            if !self.place.regions().is_empty() {
                 return Err(Failure::usage(anyhow::anyhow!(
                     "`--provider` is missing: write `--provider outscale` or `--provider aws`"
                 )));
@@ -271,33 +295,23 @@ impl AccountArguments {
         };
         let one = OneAccount {
             provider,
-            regions: self.regions(),
+            regions: self.place.regions(),
             credentials_file: Given::value(self.credentials_file.as_ref()),
-            endpoint_url: Given::value(self.endpoint_url.as_ref()),
+            endpoint_url: self.place.endpoint_url(),
         };
         config::load_one(&one, &registry, &variables).map_err(Failure::usage)
-    }
-
-    fn regions(&self) -> Vec<String> {
-        self.regions
-            .iter()
-            .filter_map(|region| region.0.clone())
-            .collect()
     }
 
     /// A flag that a settings file would silently win over is an error.
     fn nothing_beside_a_file(&self) -> Result<(), Failure> {
         let given = [
-            ("--provider", Given::value(self.provider.as_ref()).is_some()),
-            ("--region", !self.regions().is_empty()),
+            ("--provider", self.place.provider().is_some()),
+            ("--region", !self.place.regions().is_empty()),
             (
                 "--credentials-file",
                 Given::value(self.credentials_file.as_ref()).is_some(),
             ),
-            (
-                "--endpoint-url",
-                Given::value(self.endpoint_url.as_ref()).is_some(),
-            ),
+            ("--endpoint-url", self.place.endpoint_url().is_some()),
         ];
         match given.into_iter().find(|(_, given)| *given) {
             Some((flag, _)) => Err(Failure::usage(anyhow::anyhow!(

@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use super::Wish;
 use super::policy::Comparison;
-use super::survey::{GroupThere, Survey, UserThere};
+use super::survey::Survey;
+use super::{Names, Wish};
 
 /// Every step on the way, in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -118,7 +118,7 @@ impl Plan {
         }
         let policy = policy(survey, wish);
         add(Part::Policy, policy.0, policy.1);
-        let attached = survey.group.as_ref().is_some_and(|there| holds(there, survey));
+        let attached = survey.is_attached();
         add(
             Part::Attachment,
             if attached { Action::Keep } else { Action::Create },
@@ -208,13 +208,6 @@ fn policy(survey: &Survey, wish: &Wish) -> (Action, String) {
     }
 }
 
-fn holds(group: &GroupThere, survey: &Survey) -> bool {
-    group
-        .attached
-        .iter()
-        .any(|[_, arn]| survey.policy_arn() == Some(arn))
-}
-
 /// The others in the group, who get what it grants.
 fn also_in(survey: &Survey, wish: &Wish) -> String {
     let members = survey.group.iter().flat_map(|there| &there.group.members);
@@ -233,51 +226,29 @@ fn also_in(survey: &Survey, wish: &Wish) -> String {
 
 /// Whether something else grants the user anything.
 fn rights(survey: &Survey, wish: &Wish) -> Step {
-    let names = &wish.names;
-    let mut others = Vec::new();
-    if let Some(user) = &survey.user {
-        others.extend(rights_beside(user, &names.group));
-    }
-    if let Some(group) = &survey.group {
-        let attached = group
-            .attached
-            .iter()
-            .filter(|[_, arn]| survey.policy_arn() != Some(arn));
-        others
-            .extend(attached.map(|[name, arn]| format!("group {} holds policy {name} ({arn})", names.group)));
-        let inline = group.inline.iter();
-        others.extend(inline.map(|name| format!("group {} has an inline policy {name}", names.group)));
-    }
+    let Names { user, group, .. } = &wish.names;
+    let of_user = survey.held_beside_by_user(group);
+    let of_group = survey.held_beside_by_group();
+    let others: Vec<_> = (of_user.into_iter().map(|right| format!("user {user}: {right}")))
+        .chain(
+            of_group
+                .into_iter()
+                .map(|right| format!("group {group}: {right}")),
+        )
+        .collect();
     if others.is_empty() {
         return Step::new(
             Part::Rights,
             Action::Keep,
-            format!("nothing else grants {} anything", names.user),
+            format!("nothing else grants {user} anything"),
         );
     }
     let detail = format!(
-        "{} would be allowed more than the policy says:\n  {}\ntake that away, or choose other names with `--user` \
+        "{user} would be allowed more than the policy says:\n  {}\ntake that away, or choose other names with `--user` \
          and `--group`",
-        names.user,
         others.join("\n  ")
     );
     Step::new(Part::Rights, Action::Refuse, detail)
-}
-
-/// What a user holds beside its membership in one group.
-pub fn rights_beside(user: &UserThere, group: &str) -> Vec<String> {
-    let name = &user.user.name;
-    let inline = user
-        .inline
-        .iter()
-        .map(|policy| format!("user {name} has an inline policy {policy}"));
-    let attached = user
-        .attached
-        .iter()
-        .map(|[policy, arn]| format!("user {name} holds policy {policy} ({arn})"));
-    let groups = user.groups.iter().filter(|other| *other != group);
-    let groups = groups.map(|other| format!("user {name} is in group {other} too"));
-    inline.chain(attached).chain(groups).collect()
 }
 
 #[cfg(test)]

@@ -100,6 +100,43 @@ impl Survey {
         self.user.as_ref().map_or(&[], |user| &user.keys)
     }
 
+    /// Whether the group holds the policy.
+    pub fn is_attached(&self) -> bool {
+        let attached = self.group.iter().flat_map(|there| &there.attached);
+        attached
+            .map(|[_, arn]| arn.as_str())
+            .any(|arn| self.policy_arn() == Some(arn))
+    }
+
+    /// What the group holds beside the policy: `policy Wide (arn:…)`, `inline policy More`.
+    pub fn held_beside_by_group(&self) -> Vec<String> {
+        let Some(there) = &self.group else {
+            return Vec::new();
+        };
+        let attached = there
+            .attached
+            .iter()
+            .filter(|[_, arn]| self.policy_arn() != Some(arn));
+        let attached = attached.map(|[name, arn]| format!("policy {name} ({arn})"));
+        let inline = there.inline.iter().map(|name| format!("inline policy {name}"));
+        attached.chain(inline).collect()
+    }
+
+    /// What the user holds beside its membership in one group.
+    pub fn held_beside_by_user(&self, group: &str) -> Vec<String> {
+        let Some(there) = &self.user else {
+            return Vec::new();
+        };
+        let inline = there.inline.iter().map(|name| format!("inline policy {name}"));
+        let attached = there
+            .attached
+            .iter()
+            .map(|[name, arn]| format!("policy {name} ({arn})"));
+        let groups = there.groups.iter().filter(|other| *other != group);
+        let groups = groups.map(|other| format!("membership in group {other}"));
+        inline.chain(attached).chain(groups).collect()
+    }
+
     /// The policy's ARN, if it is there.
     pub fn policy_arn(&self) -> Option<&str> {
         self.policy.as_ref().map(|policy| policy.managed.arn.as_str())

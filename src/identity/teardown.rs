@@ -4,7 +4,7 @@ use super::bootstrap::admin_of;
 use super::error::Error;
 use super::iam::{Iam, existing};
 use super::key_choice::described;
-use super::plan::{Action, Part, Plan, Step, caller, rights_beside};
+use super::plan::{Action, Part, Plan, Step, caller};
 use super::policy;
 use super::survey::{GroupThere, PolicyThere, Survey, UserThere};
 use super::{Event, Names, Place, Told};
@@ -86,41 +86,43 @@ impl Teardown {
 fn removals(survey: &Survey, names: &Names) -> Plan {
     let mut steps = vec![caller(survey)];
     if let Some(user) = &survey.user {
-        user_steps(user, names, &mut steps);
+        user_steps(survey, user, names, &mut steps);
     }
-    let shared = survey.group.as_ref().map(|group| others_in(group, names));
-    let is_shared = shared.as_ref().is_some_and(|others| !others.is_empty());
-    let attached = survey.group.as_ref().is_some_and(|group| holds(group, survey));
-    if attached && !is_shared {
+    let others = survey
+        .group
+        .as_ref()
+        .map_or_else(Vec::new, |group| others_in(group, names));
+    let attached = survey.is_attached();
+    if attached && others.is_empty() {
         let detail = format!("policy {} from group {}", names.policy, names.group);
         steps.push(Step::new(Part::Attachment, Action::Remove, detail));
     }
     if let Some(policy) = &survey.policy {
-        steps.push(policy_step(policy, names, attached, is_shared));
+        steps.push(policy_step(policy, names, attached, !others.is_empty()));
     }
-    if let Some(group) = &survey.group {
-        let detail = if let Some(others) = shared.filter(|others| !others.is_empty()) {
-            format!(
-                "{} stays: {} in it too, and would lose what it allows",
-                names.group,
-                are(&others)
-            )
-        } else {
-            let rest = other_rights(group, survey);
-            if rest.is_empty() {
-                steps.push(Step::new(Part::Group, Action::Remove, names.group.clone()));
-                return Plan { steps };
-            }
-            format!("{} stays: it also holds {}", names.group, rest.join(", "))
-        };
-        steps.push(Step::new(Part::Group, Action::Keep, detail));
+    if survey.group.is_some() {
+        steps.push(group_step(names, &others, &survey.held_beside_by_group()));
     }
     Plan { steps }
 }
 
-fn user_steps(there: &UserThere, names: &Names, steps: &mut Vec<Step>) {
+fn group_step(names: &Names, others: &[&str], rest: &[String]) -> Step {
+    let group = &names.group;
+    let detail = match (others, rest) {
+        ([], []) => return Step::new(Part::Group, Action::Remove, group.clone()),
+        ([], rest) => format!("{group} stays: it also holds {}", rest.join(", ")),
+        ([other], _) => format!("{group} stays: {other} is in it too, and would lose what it allows"),
+        (others, _) => format!(
+            "{group} stays: {} are in it too, and would lose what it allows",
+            others.join(", ")
+        ),
+    };
+    Step::new(Part::Group, Action::Keep, detail)
+}
+
+fn user_steps(survey: &Survey, there: &UserThere, names: &Names, steps: &mut Vec<Step>) {
     let user = &names.user;
-    let beside = rights_beside(there, &names.group);
+    let beside = survey.held_beside_by_user(&names.group);
     if !beside.is_empty() {
         let detail = format!(
             "user {user} has more than bootstrap gave it:\n  {}\ntake that away first, or delete the user by hand",
@@ -172,30 +174,6 @@ fn policy_step(there: &PolicyThere, names: &Names, attached: bool, is_shared: bo
 fn others_in<'a>(group: &'a GroupThere, names: &Names) -> Vec<&'a str> {
     let members = group.group.members.iter().map(String::as_str);
     members.filter(|member| *member != names.user).collect()
-}
-
-fn are(others: &[&str]) -> String {
-    match others {
-        [one] => format!("{one} is"),
-        _ => format!("{} are", others.join(", ")),
-    }
-}
-
-fn holds(group: &GroupThere, survey: &Survey) -> bool {
-    group
-        .attached
-        .iter()
-        .any(|[_, arn]| survey.policy_arn() == Some(arn))
-}
-
-fn other_rights(group: &GroupThere, survey: &Survey) -> Vec<String> {
-    let attached = group
-        .attached
-        .iter()
-        .filter(|[_, arn]| survey.policy_arn() != Some(arn));
-    let attached = attached.map(|[name, _]| format!("policy {name}"));
-    let inline = group.inline.iter().map(|name| format!("inline policy {name}"));
-    attached.chain(inline).collect()
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use secrecy::zeroize::Zeroizing;
 
-use super::super::{Failure, Given};
+use super::super::{Failure, PlaceArguments};
 use crate::config::{self, OneAccount};
 use crate::credentials::{self, Source};
 use crate::identity::Place;
@@ -16,20 +16,8 @@ use crate::resources::KINDS;
 /// Which account, and the key of an admin of it.
 #[derive(Debug, Args)]
 pub(super) struct AdminArguments {
-    /// The cloud: `outscale` or `aws`.
-    #[arg(long, env = "VIGIE_PROVIDER", value_name = "PROVIDER")]
-    provider: Option<Given<Provider>>,
-    /// The region that the agent will poll; more than one by repeating it (AWS).
-    #[arg(
-        long = "region",
-        env = "VIGIE_REGIONS",
-        value_delimiter = ',',
-        value_name = "REGION"
-    )]
-    regions: Vec<Given<String>>,
-    /// One URL for all services, in place of the provider's own.
-    #[arg(long, env = "VIGIE_ENDPOINT_URL", value_name = "URL")]
-    endpoint_url: Option<Given<String>>,
+    #[command(flatten)]
+    place: PlaceArguments,
     /// Certificates to trust in place of the platform's.
     #[arg(long, value_name = "FILE")]
     ca_bundle: Option<PathBuf>,
@@ -43,7 +31,7 @@ pub(super) struct AdminArguments {
 
 impl AdminArguments {
     pub(super) fn provider(&self) -> Result<Provider, Failure> {
-        Given::value(self.provider.as_ref()).ok_or_else(|| {
+        self.place.provider().ok_or_else(|| {
             Failure::usage(anyhow::anyhow!(
                 "`--provider` is missing: write `--provider outscale` or `--provider aws`"
             ))
@@ -54,13 +42,9 @@ impl AdminArguments {
     pub(super) fn place(&self) -> Result<Place, Failure> {
         let one = OneAccount {
             provider: self.provider()?,
-            regions: self
-                .regions
-                .iter()
-                .filter_map(|region| region.0.clone())
-                .collect(),
+            regions: self.place.regions(),
             credentials_file: None,
-            endpoint_url: Given::value(self.endpoint_url.as_ref()),
+            endpoint_url: self.place.endpoint_url(),
         };
         let registry: Vec<_> = KINDS
             .into_iter()

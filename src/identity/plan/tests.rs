@@ -2,7 +2,7 @@ use super::super::Names;
 use super::super::iam::{Group, User};
 use super::super::iam_policies::Managed;
 use super::super::policy::Policy;
-use super::super::survey::PolicyThere;
+use super::super::survey::{GroupThere, PolicyThere, UserThere};
 use super::*;
 use crate::provider::Provider;
 use crate::resources::KINDS;
@@ -143,23 +143,23 @@ fn whatever_else_grants_the_user_something_is_refused_by_name() {
     let cases: [(Change, &str); 5] = [
         (
             |user, _| user.inline.push("Inline".to_owned()),
-            "user watcher_1 has an inline policy Inline",
+            "user watcher_1: inline policy Inline",
         ),
         (
             |user, _| user.attached.push(["Own".to_owned(), "arn:own".to_owned()]),
-            "user watcher_1 holds policy Own (arn:own)",
+            "user watcher_1: policy Own (arn:own)",
         ),
         (
             |user, _| user.groups.push("admins".to_owned()),
-            "user watcher_1 is in group admins too",
+            "user watcher_1: membership in group admins",
         ),
         (
             |_, group| group.attached.push(["Wide".to_owned(), "arn:wide".to_owned()]),
-            "group monitoring holds policy Wide (arn:wide)",
+            "group monitoring: policy Wide (arn:wide)",
         ),
         (
             |_, group| group.inline.push("Inline".to_owned()),
-            "group monitoring has an inline policy Inline",
+            "group monitoring: inline policy Inline",
         ),
     ];
     for (change, words) in cases {
