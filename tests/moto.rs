@@ -168,7 +168,7 @@ async fn once(accounts: &[Account<'_>]) -> Run {
     }
 }
 
-/// How many calls to the cloud moto has answered.
+/// How many calls to the cloud moto has answered. It writes those that it refused in colour.
 fn calls(moto: &Moto) -> usize {
-    moto.log().matches("\"POST / ").count()
+    moto.log().matches("POST / HTTP").count()
 }
