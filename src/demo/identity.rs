@@ -186,7 +186,8 @@ impl Identity {
                 self.keys_per_user
             )));
         }
-        let access_key_id = format!("DEMO{}EXAMPLE", self.random(9));
+        // The last four characters are what pages and logs tell keys by.
+        let access_key_id = format!("DEMOEXAMPLE{}", self.random(9));
         let secret = format!("{}EXAMPLEKEY", self.random(30).to_lowercase());
         let key = AccessKey {
             secret: secret.clone().into(),
