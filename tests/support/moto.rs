@@ -124,7 +124,7 @@ fn spawn(port: u16, folder: &Path) -> Child {
         .expect("Python starts")
 }
 
-fn python() -> std::path::PathBuf {
+pub(crate) fn python() -> std::path::PathBuf {
     part("TEST_PYTHON", "target/python/bin/python")
 }
 
