@@ -137,8 +137,9 @@ impl Client {
             .and_then(|reply| reply.skew)
             .map(|skew| skew.as_secs());
         let root = format!("{}Response", action.name);
-        let outcome =
-            reply.and_then(|reply| Ok(reply.into_answer(&endpoint.host(), &root, &key.credentials)?));
+        let outcome = reply.and_then(|reply| {
+            Ok(reply.into_answer(&endpoint.host(), &root, &key.credentials, action.effect)?)
+        });
         debug!(
             account = name,
             region = region.name,
@@ -177,6 +178,7 @@ impl Client {
         let Unanswered {
             cause,
             may_have_arrived,
+            is_unsent,
         } = match outcome {
             Ok(body) => {
                 self.accepted(pass);
@@ -203,9 +205,7 @@ impl Client {
             return Err(Tried::AndMayNotAgain(cause));
         }
         if !refuses_the_key(&cause) {
-            let may_be_done =
-                may_have_arrived || matches!(&cause, Cause::Answer(answer) if answer.status >= 500);
-            if action.effect == Effect::Changes && may_be_done && cause.reason() != Reason::Throttled {
+            if action.effect == Effect::Changes && !is_unsent && may_be_done(&cause) {
                 return Err(Tried::AndMayNotAgain(cause));
             }
             return Err(Tried::Failed(cause));
@@ -287,6 +287,14 @@ impl Client {
 
     fn remaining(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
+    }
+}
+
+/// Whether the cloud may have done what it was asked for: it did not say that it did not.
+fn may_be_done(cause: &Cause) -> bool {
+    match cause {
+        Cause::Answer(answer) => answer.status >= 500 && answer.reason() != Reason::Throttled,
+        _ => true,
     }
 }
 

@@ -7,7 +7,9 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{CONTENT_TYPE, DATE, HOST, HeaderMap, HeaderValue, RETRY_AFTER};
 use secrecy::ExposeSecret;
+use secrecy::zeroize::Zeroizing;
 
+use super::Effect;
 use super::answer::{Answer, sketch};
 use super::endpoint::Endpoint;
 use super::error::Cause;
@@ -66,12 +68,15 @@ pub(super) struct Unanswered {
     pub(super) cause: Cause,
     /// The request may have reached the cloud, which may have judged the key.
     pub(super) may_have_arrived: bool,
+    /// The request certainly did not leave this machine whole, so that nothing was done.
+    pub(super) is_unsent: bool,
 }
 
 /// A cause that has nothing to do with the key's fate.
 impl From<Cause> for Unanswered {
     fn from(cause: Cause) -> Self {
         Self {
+            is_unsent: matches!(cause, Cause::Unsendable { .. }),
             cause,
             may_have_arrived: false,
         }
@@ -157,9 +162,13 @@ impl Transport {
                 value.set_sensitive(SENSITIVE.contains(&name));
                 request = request.header(name, value);
             }
-            let response = request.send().await.map_err(|error| Unanswered {
-                may_have_arrived: !error.is_connect() && !error.is_builder(),
-                cause: broken(endpoint, error, within),
+            let response = request.send().await.map_err(|error| {
+                let is_unsent = error.is_connect() || error.is_builder();
+                Unanswered {
+                    may_have_arrived: !is_unsent,
+                    is_unsent,
+                    cause: broken(endpoint, error, within),
+                }
             })?;
             status.store(response.status().as_u16(), Ordering::Relaxed);
             Ok(read(endpoint, response, within).await?)
@@ -179,6 +188,7 @@ impl Transport {
             Err(Unanswered {
                 cause,
                 may_have_arrived: status == 0,
+                is_unsent: false,
             })
         })
     }
@@ -193,6 +203,7 @@ impl Reply {
         host: &str,
         root: &str,
         credentials: &Credentials,
+        effect: Effect,
     ) -> Result<String, Cause> {
         if is_success(self.status) {
             let body = String::from_utf8(self.body)
@@ -200,8 +211,14 @@ impl Reply {
             return match xml::Reader::open(&body, root) {
                 Ok(_) => Ok(body),
                 Err(error) => {
-                    let begin = redacted(body.chars().take(SKETCHED).collect(), credentials);
-                    let detail = format!("{error}; it begins with {}", sketch(&begin));
+                    let body = Zeroizing::new(body);
+                    let detail = if effect == Effect::Changes {
+                        // It may hold the secret of a key that was just made.
+                        format!("{error}; it is {} bytes long", body.len())
+                    } else {
+                        let begin = redacted(body.chars().take(SKETCHED).collect(), credentials);
+                        format!("{error}; it begins with {}", sketch(&begin))
+                    };
                     Err(Cause::Malformed {
                         host: host.to_owned(),
                         expected: root.to_owned(),
@@ -427,6 +444,28 @@ mod tests {
             reqwest::header::HeaderName::from_static(name),
             value.parse().unwrap(),
         )])
+    }
+
+    /// What makes a key is answered with its secret, once.
+    #[test]
+    fn an_answer_that_is_not_understood_is_shown_unless_it_may_hold_a_new_secret() {
+        let credentials = Credentials {
+            access_key_id: "AKIAIOSFODNN7EXAMPLE".to_owned(),
+            secret_access_key: "own-secret".into(),
+            session_token: None,
+        };
+        let detail = |effect| {
+            let reply = Reply {
+                status: 200,
+                body: br#"{"SecretAccessKey": "canary"}"#.to_vec(),
+                ..Reply::default()
+            };
+            let error = reply.into_answer("h", "CreateAccessKeyResponse", &credentials, effect);
+            error.unwrap_err().to_string()
+        };
+        assert!(detail(Effect::Describes).contains("canary"));
+        let told = detail(Effect::Changes);
+        assert!(!told.contains("canary") && told.contains("29 bytes"), "{told}");
     }
 
     #[test]
