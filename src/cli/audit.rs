@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 
-use super::Failure;
+use super::{Failure, after_printing};
 use crate::agent::Agent;
 use crate::config::Settings;
 use crate::credentials;
@@ -14,18 +14,10 @@ pub(super) async fn audit(settings: &Settings, json: bool) -> Result<(), Failure
     let agent = Agent::auditing(settings, &credentials::process_variables()).map_err(Failure::usage)?;
     agent.read_keys().map_err(Failure::usage)?;
     let audits = agent.audit().await;
-    let mut output = std::io::stdout().lock();
-    if json {
-        let audits = serde_json::json!({ "audits": audits });
-        serde_json::to_writer_pretty(&mut output, &audits).map_err(std::io::Error::from)?;
-        output.write_all(b"\n")?;
-    } else {
-        let texts: Vec<String> = audits.iter().map(described).collect();
-        output.write_all(texts.join("\n").as_bytes())?;
-    }
-    output.flush()?;
+    let printed = print(&audits, json);
     for audit in &audits {
         for refused in &audit.refused {
+            // Nothing can be said about an error stream that is closed.
             writeln!(
                 std::io::stderr(),
                 "vigie: audit of account {} in {} ({}): {}",
@@ -33,21 +25,31 @@ pub(super) async fn audit(settings: &Settings, json: bool) -> Result<(), Failure
                 refused.region,
                 refused.reason,
                 refused.error
-            )?;
+            )
+            .ok();
         }
     }
     let is = |outcome| audits.iter().any(|audit| audit.outcome == outcome);
-    let exit_code = if is(Outcome::Excess) {
-        1
-    } else if is(Outcome::Unknown) {
-        2
-    } else {
-        return Ok(());
+    let outcome = match (is(Outcome::Excess), is(Outcome::Unknown)) {
+        (false, false) => Ok(()),
+        (is_excess, _) => Err(Failure {
+            exit_code: if is_excess { 1 } else { 2 },
+            error: None,
+        }),
     };
-    Err(Failure {
-        exit_code,
-        error: None,
-    })
+    after_printing(printed, outcome)
+}
+
+fn print(audits: &[Audit], json: bool) -> std::io::Result<()> {
+    let mut output = std::io::stdout().lock();
+    if json {
+        serde_json::to_writer_pretty(&mut output, &serde_json::json!({ "audits": audits }))?;
+        output.write_all(b"\n")?;
+    } else {
+        let texts: Vec<String> = audits.iter().map(described).collect();
+        output.write_all(texts.join("\n").as_bytes())?;
+    }
+    output.flush()
 }
 
 fn described(audit: &Audit) -> String {

@@ -210,6 +210,14 @@ impl From<anyhow::Error> for Failure {
     }
 }
 
+/// How a command ends that has printed. That nobody reads it any more makes nothing better than it was.
+fn after_printing(printed: std::io::Result<()>, outcome: Result<(), Failure>) -> Result<(), Failure> {
+    match printed {
+        Err(error) if outcome.is_ok() => Err(error.into()),
+        _ => outcome,
+    }
+}
+
 /// Output that nobody reads any more, as behind `| head`, is no failure.
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use clap::ValueEnum;
 use serde_json::json;
 
-use super::{Failure, table};
+use super::{Failure, after_printing, table};
 use crate::agent::{Agent, Failed};
 use crate::config::Settings;
 use crate::credentials;
@@ -26,21 +26,7 @@ pub(super) async fn once(settings: &Settings, format: Format) -> Result<(), Fail
     let agent = Agent::new(settings, &credentials::process_variables()).map_err(Failure::usage)?;
     agent.read_keys().map_err(Failure::usage)?;
     let failures = agent.once().await;
-    let mut output = std::io::BufWriter::new(std::io::stdout().lock());
-    match format {
-        Format::Prometheus => {
-            for piece in agent.page.assemble(exposition::Format::Text, false).pieces {
-                output.write_all(&piece)?;
-            }
-        }
-        Format::Json => {
-            serde_json::to_writer_pretty(&mut output, &as_json(&agent.page, &failures))
-                .map_err(std::io::Error::from)?;
-            output.write_all(b"\n")?;
-        }
-        Format::Table => output.write_all(table::render(&agent.page).as_bytes())?,
-    }
-    output.flush()?;
+    let printed = print(&agent.page, &failures, format);
     for failed in &failures {
         let Failed {
             account,
@@ -68,14 +54,32 @@ pub(super) async fn once(settings: &Settings, format: Format) -> Result<(), Fail
             )?;
         }
     }
-    if failures.is_empty() {
+    let outcome = if failures.is_empty() {
         Ok(())
     } else {
         Err(Failure {
             exit_code: 1,
             error: None,
         })
+    };
+    after_printing(printed, outcome)
+}
+
+fn print(page: &Page, failures: &[Failed], format: Format) -> std::io::Result<()> {
+    let mut output = std::io::BufWriter::new(std::io::stdout().lock());
+    match format {
+        Format::Prometheus => {
+            for piece in page.assemble(exposition::Format::Text, false).pieces {
+                output.write_all(&piece)?;
+            }
+        }
+        Format::Json => {
+            serde_json::to_writer_pretty(&mut output, &as_json(page, failures))?;
+            output.write_all(b"\n")?;
+        }
+        Format::Table => output.write_all(table::render(page).as_bytes())?,
     }
+    output.flush()
 }
 
 fn as_json(page: &Page, failures: &[Failed]) -> serde_json::Value {

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::bad_input::CANARY;
 use crate::demo::Demo;
 use crate::page::Page;
-use crate::parts::{command, free_port};
+use crate::parts::{DEADLINE, command, free_port};
 use crate::vigie::{Run, run, vigie};
 
 #[tokio::test]
@@ -224,4 +224,34 @@ async fn once(demo: &Demo, format: &str) -> Run {
     let run = run(vigie(&["once", "--format", format, "--config"]).arg(demo.settings("", ""))).await;
     assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{format}");
     run
+}
+
+/// A pipe whose other end is closed takes nothing: that is no reason to call a failure a success.
+#[tokio::test]
+async fn failed_poll_is_a_failure_whether_anybody_reads_or_not() {
+    let port = free_port();
+    let url = format!("http://127.0.0.1:{port}");
+    let place = [
+        "--provider",
+        "aws",
+        "--region",
+        "eu-west-1",
+        "--endpoint-url",
+        &url,
+    ];
+    for (command, code) in [("once", 1), ("audit", 2)] {
+        let (reader, writer) = std::io::pipe().expect("a pipe can be made");
+        drop(reader);
+        let mut vigie = vigie(&[command]);
+        vigie
+            .args(place)
+            .env("AWS_ACCESS_KEY_ID", "AKWATCHER")
+            .env("AWS_SECRET_ACCESS_KEY", "secret")
+            .stdin(Stdio::null())
+            .stdout(writer)
+            .stderr(Stdio::null());
+        let status = tokio::time::timeout(DEADLINE, vigie.status()).await;
+        let status = status.expect("vigie ends").expect("vigie starts");
+        assert_eq!(status.code(), Some(code), "{command}");
+    }
 }
