@@ -45,4 +45,13 @@ impl Credential {
             accounts: Mutex::default(),
         }
     }
+
+    /// The same, signing with a clock that is off by so many seconds, as another key of this machine found.
+    #[must_use]
+    pub fn with_skew(self, seconds: i64) -> Self {
+        Self {
+            skew: AtomicI64::new(seconds),
+            ..self
+        }
+    }
 }

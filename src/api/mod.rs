@@ -17,6 +17,7 @@ pub mod retry;
 mod transport;
 pub mod xml;
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use tracing::info;
@@ -152,6 +153,11 @@ impl Account {
             credential,
             metrics,
         }
+    }
+
+    /// The cloud's clock minus ours, in seconds, as far as it is corrected for.
+    pub fn skew(&self) -> i64 {
+        self.credential.skew.load(Ordering::Relaxed)
     }
 
     /// The key in force, which the page then names by its last four characters.

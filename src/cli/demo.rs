@@ -18,7 +18,7 @@ use crate::config::Address;
 use crate::credentials::{Credentials, Source};
 use crate::demo::{Cloud, Key, Options};
 use crate::identity::policy::Policy;
-use crate::identity::{self, Event, Names, Out, Patience, Place, Wish};
+use crate::identity::{self, Event, Names, Out, Patience, Place, Retirement, Wish};
 use crate::provider::Provider;
 use crate::resources::KINDS;
 
@@ -150,14 +150,20 @@ async fn bootstrapped(cloud: &Cloud, provider: Provider, region: &str) -> Result
         policy: Policy::of_kinds(provider, &KINDS),
         update_policy: false,
         accept: Vec::new(),
-        replace_key: None,
+        replace_keys: Vec::new(),
+        retirement: Retirement {
+            grace: Duration::ZERO,
+            keep: None,
+        },
     };
     // What is made here is known here at once.
     let patience = Patience {
         first: Duration::ZERO,
         pause: Duration::from_secs(1),
         tries: 3,
+        longest: Duration::from_secs(30),
         agreeing: 1,
+        is_settled: true,
     };
     let mut made = None;
     let mut give = |key: &Credentials| {

@@ -8,14 +8,13 @@ use jiff::Timestamp;
 use super::error::Error;
 use super::iam::{Iam, NO_SUCH_ENTITY};
 use super::key_choice::{Choice, Evidence, KeyStep};
-use super::key_file::Journal;
-use super::keys::{Keys, Out, Retirement};
+use super::keys::{self, Keys, Out, Retirement};
 use super::plan::{Action, Part, Plan, Step};
-use super::proof::{self, Patience, Proof};
+use super::proof::{Patience, Proof};
 use super::survey::Survey;
-use super::{Event, Place, Told, Wish};
+use super::{Event, Place, Told, Wish, wait};
 use crate::api;
-use crate::credentials::{Credentials, Source};
+use crate::credentials::Source;
 
 /// Looks, and tells what bootstrap would do. Nothing is changed, at the cloud or on this machine.
 pub async fn plan(place: &Place, admin: Source, wish: &Wish, out: &Out<'_>) -> Result<Plan, Error> {
@@ -54,12 +53,25 @@ pub async fn bootstrap(
         told,
     };
     let makes = matches!(choice.step, KeyStep::Make { .. });
-    let (credentials, begun) = match (&mut out, held.as_ref()) {
-        (Out::Hand { name, give }, _) => (keys.hand_over(&evidence, name, give).await?, None),
+    let replaces = choice.step.replaces();
+    let alone = Patience {
+        agreeing: 1,
+        ..patience
+    };
+    let (credentials, proof, begun) = match (&mut out, held.as_ref()) {
+        (Out::Hand { name, give }, _) => (keys.hand_over(&evidence, name, give).await?, None, None),
         (Out::File(file), _) if makes => {
             let begun = keys.begin(file, &evidence, &choice).await?;
-            let (credentials, _, begun) = keys.issue(file, begun, &evidence, None).await?;
-            (credentials, Some(begun))
+            // Whoever reads the key that is there must not come upon one that the cloud does not know yet.
+            let prove = held.is_some().then_some(&patience);
+            let (credentials, proof, begun) = keys.issue(file, begun, &evidence, prove).await?;
+            if replaces.is_empty() {
+                // Nothing is left to do but the proof, which needs no note.
+                begun.finish()?;
+                (credentials, proof, None)
+            } else {
+                (credentials, proof, Some(begun))
+            }
         }
         (Out::File(file), Some(held)) => {
             let is_done = choice.strays.is_empty() && choice.step == KeyStep::Keep && journal.is_none();
@@ -69,41 +81,53 @@ pub async fn bootstrap(
                 Some(keys.begin(file, &evidence, &choice).await?)
             };
             keys.tell(Action::Keep, format!("{} in {name}", held.access_key_id));
-            (held.clone(), begun)
+            (held.clone(), None, begun)
         }
         (Out::File(_), None) => return Err(anyhow!("{name} holds no key, and none was to be made").into()),
     };
     let patience = if makes || changed {
-        Patience {
-            agreeing: 1,
-            ..patience
-        }
+        alone
     } else {
         patience.with_age(age(&survey, evidence.in_file))
     };
-    let proof = keys.prove(&credentials, &patience).await.map_err(|error| {
-        anyhow!(
-            "{error}. Everything is made and the key {} is in {name}, but it is not proven: run the same command \
-             again, which tries once more",
-            credentials.access_key_id
-        )
-    })?;
-    if let Some(id) = choice.step.replaces() {
-        let retirement = Retirement {
-            // Whoever reads that file may have a request under way.
-            grace: if evidence.in_file == Some(id) {
-                REQUEST_TIME
-            } else {
-                Duration::ZERO
-            },
-            keep: None,
-        };
-        keys.retire(id, retirement).await?;
-    }
+    let proof = match proof {
+        Some(proof) => proof,
+        None => keys
+            .prove(&credentials, &patience)
+            .await
+            .map_err(|error| unproven(&error, &credentials.access_key_id, &out))?,
+    };
+    let is_read = matches!(out, Out::Hand { .. }) || replaces.iter().any(|id| evidence.in_file == Some(id));
+    let retirement = Retirement {
+        // Of a key that is in no file we know of, nobody waits for the successor.
+        grace: if is_read {
+            wish.retirement.grace
+        } else {
+            Duration::ZERO
+        },
+        ..wish.retirement
+    };
+    keys.retire(replaces, retirement).await?;
     if let Some(begun) = begun {
         begun.finish()?;
     }
     Ok(proof)
+}
+
+/// Everything is made, and the key is not proven: what now?
+fn unproven(error: &anyhow::Error, id: &str, out: &Out<'_>) -> Error {
+    let advice = match out {
+        Out::File(file) => format!(
+            "Everything is made and the key {id} is in {}, but it is not proven: the same command tries once more, and \
+             with `--replace-key {id}` makes another key",
+            file.path().display()
+        ),
+        Out::Hand { .. } => format!(
+            "Everything is made and the key {id} was handed over, but it is not proven: `vigie audit` with that key looks \
+             again, and the same command with `--replace-key {id}` makes another"
+        ),
+    };
+    Error::Failed(anyhow!("{error}. {advice}"))
 }
 
 /// Whoever may administer identities there.
@@ -116,14 +140,8 @@ pub(super) fn admin_of(place: &Place, admin: Source) -> Result<Iam, Error> {
 fn whole_plan(survey: &Survey, wish: &Wish, out: &Out<'_>) -> (Plan, Choice) {
     let mut plan = Plan::new(survey, wish);
     let name = out.name();
-    let evidence = Evidence {
-        user: &wish.names.user,
-        keys: survey.keys(),
-        out: &name,
-        in_file: out.key().map(|key: &Credentials| key.access_key_id.as_str()),
-        journal: out.file().and_then(|file| file.journal()),
-    };
-    let choice = evidence.choose(wish.replace_key.as_deref());
+    let evidence = keys::evidence(&wish.names.user, survey.keys(), &name, out);
+    let choice = evidence.choose(&wish.replace_keys);
     for stray in &choice.strays {
         let detail =
             format!("{stray}, which a run that was cut off left without a file: nobody holds its secret");
@@ -149,13 +167,13 @@ fn whole_plan(survey: &Survey, wish: &Wish, out: &Out<'_>) -> (Plan, Choice) {
                 Action::Create,
                 format!("of {user}, into {name}"),
             ));
-            plan.steps.extend(replaces.as_ref().map(to_go));
+            plan.steps.extend(replaces.iter().map(to_go));
         }
         KeyStep::Finish { replaces } => {
             let held = evidence.in_file.unwrap_or_default();
             plan.steps
                 .push(Step::new(Part::Key, Action::Keep, format!("{held} in {name}")));
-            plan.steps.extend(replaces.as_ref().map(to_go));
+            plan.steps.extend(replaces.iter().map(to_go));
         }
         KeyStep::Refuse(words) => plan
             .steps
@@ -174,32 +192,42 @@ async fn settle(
     told: &mut Told<'_>,
 ) -> Result<(Survey, Choice, bool), Error> {
     let mut changed = false;
+    let mut last = None;
     for round in 1.. {
-        let survey = Survey::take(iam, &wish.names).await?;
+        let mut survey = Survey::take(iam, &wish.names).await?;
+        let name = out.name();
+        let evidence = keys::evidence(&wish.names.user, survey.keys(), &name, out);
+        if keys::wait_for_late_keys(&evidence, iam.provider(), told).await {
+            survey = Survey::take(iam, &wish.names).await?;
+        }
         let (plan, choice) = whole_plan(&survey, wish, out);
         refuse(&plan)?;
-        if round == 1 && matches!(choice.step, KeyStep::Make { .. }) {
-            prove_writable(out, &wish.names.user)?;
+        if round == 1
+            && matches!(choice.step, KeyStep::Make { .. })
+            && let Some(file) = out.file()
+        {
+            file.try_out()?;
         }
         match apply(iam, wish, &survey, &plan, round == 1, told).await {
             Ok(now) => return Ok((survey, choice, changed || now)),
-            Err(error) if round < ROUNDS && is_settling(&error) => {
+            Err((part, error)) if is_settling(&error) && round < ROUNDS => {
+                if last == Some(part) && error.code() == Some(EXISTS) {
+                    return Err(anyhow!(
+                        "the cloud says that there is a {} of this name and does not show it, perhaps since it is written \
+                         with other capitals: choose another name ({})",
+                        part.name(),
+                        error.explained()
+                    )
+                    .into());
+                }
+                last = Some(part);
                 changed = true;
-                proof::wait("the cloud to see its own changes", ROUND_PAUSE, told).await;
+                wait("the cloud to see its own changes", ROUND_PAUSE, told).await;
             }
-            Err(error) => return Err(error.into()),
+            Err((_, error)) => return Err(error.into()),
         }
     }
     Err(anyhow!("the cloud does not settle").into())
-}
-
-/// Finds out that the file cannot be written before anything is made. Where a run that was cut off has left a note,
-/// that has shown it.
-fn prove_writable(out: &Out<'_>, user: &str) -> Result<(), Error> {
-    if let Some(file) = out.file().filter(|file| file.journal().is_none()) {
-        file.begin(Journal::new(user))?.abandon()?;
-    }
-    Ok(())
 }
 
 /// Ends with every reason why a person must decide, if there is one.
@@ -222,8 +250,7 @@ async fn apply(
     plan: &Plan,
     is_first: bool,
     told: &mut Told<'_>,
-) -> Result<bool, api::Error> {
-    let names = &wish.names;
+) -> Result<bool, (Part, api::Error)> {
     let mut policy_arn = survey.policy_arn().map(str::to_owned);
     let mut changed = false;
     for step in plan.steps.iter().filter(|step| step.part != Part::Key) {
@@ -233,25 +260,36 @@ async fn apply(
             }
             continue;
         }
-        let arn = || policy_arn.as_deref().unwrap_or_default();
-        match step.part {
-            Part::Group => iam.create_group(&names.group, &names.path).await?,
-            Part::Policy if step.action == Action::Change => update(iam, arn(), &wish.policy.text()).await?,
-            Part::Policy => {
-                let made = iam
-                    .create_policy(&names.policy, &names.path, &wish.policy.text())
-                    .await?;
-                policy_arn = Some(made);
-            }
-            Part::Attachment => iam.attach(arn(), &names.group).await?,
-            Part::User => iam.create_user(&names.user, &names.path).await?,
-            Part::Membership => iam.add_to_group(&names.user, &names.group).await?,
-            Part::Caller | Part::Rights | Part::Key | Part::Proof => {}
-        }
+        do_step(iam, wish, step, &mut policy_arn)
+            .await
+            .map_err(|error| (step.part, error))?;
         changed = true;
         told(Event::Step(step));
     }
     Ok(changed)
+}
+
+async fn do_step(
+    iam: &Iam,
+    wish: &Wish,
+    step: &Step,
+    policy_arn: &mut Option<String>,
+) -> Result<(), api::Error> {
+    let names = &wish.names;
+    let document = wish.policy.text();
+    let arn = policy_arn.clone().unwrap_or_default();
+    match step.part {
+        Part::Group => iam.create_group(&names.group, &names.path).await,
+        Part::Policy if step.action == Action::Change => update(iam, &arn, &document).await,
+        Part::Policy => {
+            *policy_arn = Some(iam.create_policy(&names.policy, &names.path, &document).await?);
+            Ok(())
+        }
+        Part::Attachment => iam.attach(&arn, &names.group).await,
+        Part::User => iam.create_user(&names.user, &names.path).await,
+        Part::Membership => iam.add_to_group(&names.user, &names.group).await,
+        Part::Caller | Part::Rights | Part::Key | Part::Proof => Ok(()),
+    }
 }
 
 /// Puts another document in force. Of the five versions that there may be, the oldest that is not in force goes.
@@ -273,7 +311,7 @@ async fn update(iam: &Iam, arn: &str, document: &str) -> Result<(), api::Error> 
 
 /// Whether the cloud contradicts what it said a moment ago.
 fn is_settling(error: &api::Error) -> bool {
-    matches!(error.code(), Some(NO_SUCH_ENTITY | "EntityAlreadyExists"))
+    matches!(error.code(), Some(NO_SUCH_ENTITY | EXISTS))
 }
 
 /// How long ago the key in the file was made, as far as the cloud says.
@@ -292,5 +330,4 @@ const MOST_VERSIONS: usize = 5;
 const ROUNDS: u32 = 8;
 const ROUND_PAUSE: Duration = Duration::from_secs(2);
 
-/// Nothing that was signed with a key is under way for longer.
-pub const REQUEST_TIME: Duration = Duration::from_secs(30);
+const EXISTS: &str = "EntityAlreadyExists";

@@ -47,10 +47,31 @@ pub struct Key {
     pub created: Option<Timestamp>,
 }
 
+/// When a key was used last, as far as the cloud says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LastUse {
+    /// Never.
+    Never,
+    /// Then, in words.
+    At(String),
+    /// The cloud does not say.
+    Untold,
+}
+
 impl Iam {
     /// Through a client whose key may administer identities.
     pub fn new(client: Client) -> Self {
         Self { client }
+    }
+
+    /// The cloud.
+    pub fn provider(&self) -> Provider {
+        self.client.account().provider
+    }
+
+    /// The cloud's clock minus ours, in seconds, as far as the admin's calls have told.
+    pub fn skew(&self) -> i64 {
+        self.client.account().skew()
     }
 
     /// The ARN of whoever the key belongs to. OUTSCALE has no STS; there, the caller is the user that is not named.
@@ -128,16 +149,18 @@ impl Iam {
         Ok(keys.into_iter().map(key).collect())
     }
 
-    /// When a key was used last, for people; `None` if never, or if the cloud does not say.
-    pub async fn last_used(&self, key_id: &str) -> Option<String> {
+    /// When a key was used last.
+    pub async fn last_used(&self, key_id: &str) -> LastUse {
         let names = ["LastUsedDate", "ServiceName", "Region"];
         let read = |reader: &mut Reader<'_>| within(reader, "AccessKeyLastUsed", names);
         let found = self
             .ask(&GET_ACCESS_KEY_LAST_USED, &[("AccessKeyId", key_id)], read)
             .await;
         match found {
-            Ok([date, service, region]) if !date.is_empty() => Some(format!("{date} ({service}, {region})")),
-            _ => None,
+            Ok([date, ..]) if date.is_empty() => LastUse::Never,
+            Ok([date, service, region]) => LastUse::At(format!("{date} ({service}, {region})")),
+            // OUTSCALE may have no such call, and an admin need not be allowed it.
+            Err(_) => LastUse::Untold,
         }
     }
 
@@ -171,10 +194,18 @@ impl Iam {
     /// Makes a key: the only answer that ever holds its secret. `UserName` in it is not read: OUTSCALE puts an ORN
     /// there.
     pub async fn create_key(&self, user: &str) -> Result<Credentials, Error> {
-        let names = ["AccessKeyId", "SecretAccessKey"];
         let read = |reader: &mut Reader<'_>| {
-            let [id, secret] = within(reader, "AccessKey", names)?;
-            let secret = SecretString::from(secret);
+            let (mut id, mut secret) = (String::new(), SecretString::default());
+            reader.each("AccessKey", |key| {
+                while let Some(child) = key.child()? {
+                    match child {
+                        "AccessKeyId" => id = key.text()?.into_owned(),
+                        "SecretAccessKey" => secret = SecretString::from(key.text()?.into_owned()),
+                        _ => key.skip()?,
+                    }
+                }
+                Ok(())
+            })?;
             xml::require(!id.is_empty(), "AccessKeyId")?;
             xml::require(
                 !secrecy::ExposeSecret::expose_secret(&secret).is_empty(),

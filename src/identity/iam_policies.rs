@@ -27,6 +27,8 @@ pub struct Managed {
     pub default_version: String,
     /// How many users, groups and roles hold it, if the cloud says so.
     pub attachments: Option<u32>,
+    /// How many users and roles it bounds.
+    pub boundaries: u32,
 }
 
 /// One version of a managed policy.
@@ -43,17 +45,26 @@ pub struct Version {
 impl Iam {
     /// The account's own policy of this name. Names are unique, but only ARNs can be asked for.
     pub async fn policy(&self, name: &str) -> Result<Option<Managed>, Error> {
-        let names = ["PolicyName", "Arn", "DefaultVersionId", "AttachmentCount"];
+        let names = [
+            "PolicyName",
+            "Arn",
+            "DefaultVersionId",
+            "AttachmentCount",
+            "PermissionsBoundaryUsageCount",
+        ];
         let policies = self
             .all(&LIST_POLICIES, &[("Scope", "Local")], "Policies", names)
             .await?;
         let found = policies.into_iter().find(|[found, ..]| found == name);
-        Ok(found.map(|[name, arn, default_version, attachments]| Managed {
-            name,
-            arn,
-            default_version,
-            attachments: attachments.parse().ok(),
-        }))
+        Ok(
+            found.map(|[name, arn, default_version, attachments, boundaries]| Managed {
+                name,
+                arn,
+                default_version,
+                attachments: attachments.parse().ok(),
+                boundaries: boundaries.parse().unwrap_or_default(),
+            }),
+        )
     }
 
     /// The document of one version, decoded.

@@ -3,7 +3,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::iam::Key;
+use super::iam::{Key, LastUse};
 use super::key_file::Journal;
 
 /// All that bears on it.
@@ -12,7 +12,7 @@ pub(super) struct Evidence<'a> {
     /// The user's name.
     pub(super) user: &'a str,
     /// The user's keys, each with when it was used last.
-    pub(super) keys: &'a [(Key, Option<String>)],
+    pub(super) keys: &'a [(Key, LastUse)],
     /// Where the key goes, in words.
     pub(super) out: &'a str,
     /// The id of the key that stands there, if there is a file and it holds one.
@@ -35,34 +35,37 @@ pub(super) struct Choice {
 pub(super) enum KeyStep {
     /// Nothing: the file holds the user's key.
     Keep,
-    /// A key is made. Once it is proven, the one it replaces goes.
+    /// A key is made. Once it is proven, those it replaces go.
     Make {
-        /// The id of that one.
-        replaces: Option<String>,
+        /// Their ids.
+        replaces: Vec<String>,
     },
-    /// The file holds the new key already; the one it replaces is still to go.
+    /// The file holds the new key already; those it replaces are still to go.
     Finish {
-        /// The id of that one.
-        replaces: Option<String>,
+        /// Their ids.
+        replaces: Vec<String>,
     },
     /// A person must decide.
     Refuse(String),
 }
 
 impl Evidence<'_> {
-    /// For `bootstrap`: never a second key without being told.
-    pub(super) fn choose(&self, replace: Option<&str>) -> Choice {
-        let strays = match self.strays() {
+    /// For `bootstrap`: never a second key without being told. `replace` are ids of keys that may go.
+    pub(super) fn choose(&self, replace: &[String]) -> Choice {
+        let strays = match self.strays(replace) {
             Ok(strays) => strays,
             Err(refusal) => return Choice::refusal(refusal),
         };
-        let step = self.step(&strays, replace);
+        let step = match self.held(&strays) {
+            Some(held) => self.step_with(held, &strays, replace),
+            None => self.step_without(&strays, replace),
+        };
         Choice { strays, step }
     }
 
     /// For `rotate`: a new key for the one in the file.
     pub(super) fn choose_rotation(&self) -> Choice {
-        let strays = match self.strays() {
+        let strays = match self.strays(&[]) {
             Ok(strays) => strays,
             Err(refusal) => return Choice::refusal(refusal),
         };
@@ -81,50 +84,82 @@ impl Evidence<'_> {
             }
         } else {
             KeyStep::Make {
-                replaces: Some(held.id.clone()),
+                replaces: vec![held.id.clone()],
             }
         };
         Choice { strays, step }
     }
 
-    fn step(&self, strays: &[String], replace: Option<&str>) -> KeyStep {
+    /// Whether a run that was cut off a moment ago may have made a key that the cloud does not list yet.
+    pub(super) fn may_lack_a_key(&self, now: Timestamp) -> bool {
+        self.journal.is_some_and(|journal| {
+            let is_known = |(key, _): &(Key, LastUse)| journal.keys_before.contains(&key.id);
+            now.duration_since(journal.at) < UNLISTED && self.keys.iter().all(is_known)
+        })
+    }
+
+    /// The file holds no key of the user.
+    fn step_without(&self, strays: &[String], replace: &[String]) -> KeyStep {
         let (user, out) = (self.user, self.out);
-        let known = |id: &str| self.keys.iter().any(|(key, _)| key.id == id);
-        if let Some(id) = replace
-            && !known(id)
-            && self.in_file != Some(id)
-        {
+        let may_go = |id: &str| replace.iter().any(|named| named == id);
+        let is_there = |id: &str| self.keys.iter().any(|(key, _)| key.id == id) || self.in_file == Some(id);
+        if let Some(missing) = replace.iter().find(|id| !is_there(id)) {
             return KeyStep::Refuse(format!(
-                "user {user} has no key {id} to replace{}",
+                "user {user} has no key {missing} to replace{}",
                 self.listed(strays)
             ));
         }
-        let Some(held) = self.held(strays) else {
-            if let Some(id) = self.in_file
-                && replace != Some(id)
-            {
-                return KeyStep::Refuse(format!(
-                    "{out} holds the key {id}, which is none of user {user}: choose another file with `--out` or another \
-                     profile with `--profile`; if the key in it is dead, `--replace-key {id}` overwrites it"
-                ));
-            }
-            let others = self.others(strays, &[replace]);
-            if others.is_empty() {
-                return KeyStep::Make {
-                    replaces: replace.filter(|id| known(id)).map(str::to_owned),
-                };
-            }
+        if let Some(id) = self.in_file.filter(|id| !may_go(id)) {
             return KeyStep::Refuse(format!(
-                "user {user} has a key already, and it is not in {out}: {}. A second key is never made in silence. If \
-                 you have the file that holds it, name it with `--out`; else `--replace-key ID` makes a new key and, \
-                 once that is proven, deletes the old one",
-                others.join("; ")
+                "{out} holds the key {id}, which is none of user {user}: choose another file with `--out` or another \
+                 profile with `--profile`; if the key in it is dead, `--replace-key {id}` overwrites it"
             ));
-        };
-        if replace == Some(held.id.as_str()) {
+        }
+        let (replaced, others): (Vec<_>, Vec<_>) = self
+            .keys
+            .iter()
+            .filter(|(key, _)| !strays.contains(&key.id))
+            .partition(|(key, _)| may_go(&key.id));
+        if others.is_empty() {
             return KeyStep::Make {
-                replaces: Some(held.id.clone()),
+                replaces: ids(&replaced),
             };
+        }
+        KeyStep::Refuse(format!(
+            "user {user} has a key already, and it is not in {out}: {}. A second key is never made in silence. If you \
+             have the file that holds it, name it with `--out`; else `--replace-key ID`, once for each, makes a new key \
+             and, once that is proven, deletes the old one",
+            listed(&others)
+        ))
+    }
+
+    /// The file holds this key of the user. What is to be replaced and is not there has gone already.
+    fn step_with(&self, held: &Key, strays: &[String], replace: &[String]) -> KeyStep {
+        let (user, out) = (self.user, self.out);
+        let was_swapped = self.was_swapped(held);
+        let noted = if was_swapped {
+            self.noted_to_go()
+        } else {
+            Vec::new()
+        };
+        let may_go = |id: &str| replace.iter().chain(&noted).any(|named| named == id);
+        let (old, others): (Vec<_>, Vec<_>) = self
+            .keys
+            .iter()
+            .filter(|(key, _)| !strays.contains(&key.id) && key.id != held.id)
+            .partition(|(key, _)| may_go(&key.id));
+        let others: Vec<_> = others.into_iter().filter(|(key, _)| key.active).collect();
+        if !others.is_empty() {
+            return KeyStep::Refuse(format!(
+                "user {user} has another key beside the one in {out}: {}. If nobody needs it, `--replace-key ID` deletes \
+                 it",
+                listed(&others)
+            ));
+        }
+        let mut replaces = ids(&old);
+        if may_go(&held.id) {
+            replaces.push(held.id.clone());
+            return KeyStep::Make { replaces };
         }
         if !held.active {
             return KeyStep::Refuse(format!(
@@ -132,29 +167,14 @@ impl Evidence<'_> {
                 held.id, held.id
             ));
         }
-        let to_go = replace
-            .map(str::to_owned)
-            .or_else(|| self.was_swapped(held).then(|| self.noted_to_go()).flatten());
-        let others = self.others(strays, &[Some(&held.id), to_go.as_deref()]);
-        let others: Vec<_> = others
-            .into_iter()
-            .filter(|other| !other.contains(INACTIVE))
-            .collect();
-        if !others.is_empty() {
-            return KeyStep::Refuse(format!(
-                "user {user} has another key beside the one in {out}: {}. If nobody needs it, `--replace-key ID` deletes \
-                 it",
-                others.join("; ")
-            ));
+        if replaces.is_empty() && !was_swapped {
+            return KeyStep::Keep;
         }
-        if to_go.is_some() || self.was_swapped(held) {
-            return KeyStep::Finish { replaces: to_go };
-        }
-        KeyStep::Keep
+        KeyStep::Finish { replaces }
     }
 
     /// The keys that a run which was cut off made without getting them into the file.
-    fn strays(&self) -> Result<Vec<String>, String> {
+    fn strays(&self, replace: &[String]) -> Result<Vec<String>, String> {
         let Some(journal) = self.journal else {
             return Ok(Vec::new());
         };
@@ -165,28 +185,21 @@ impl Evidence<'_> {
                 journal.user, self.out, journal.user
             ));
         }
-        let made_since = |(key, _): &&(Key, _)| {
-            !journal.keys_before.contains(&key.id) && self.in_file != Some(key.id.as_str())
+        let is_new = |(key, _): &&(Key, LastUse)| {
+            !journal.keys_before.contains(&key.id)
+                && self.in_file != Some(key.id.as_str())
+                && !replace.contains(&key.id)
         };
-        let new: Vec<_> = self.keys.iter().filter(made_since).collect();
-        // One that was noted may have been tried; of another, its age and that nobody uses it have to tell.
-        let is_sure = |(key, last_used): &(Key, Option<String>)| {
-            let looks_so =
-                last_used.is_none() && key.created.is_none_or(|created| is_since(created, journal.at));
-            journal.made.as_ref().map_or(looks_so, |made| *made == key.id)
-        };
+        let new: Vec<_> = self.keys.iter().filter(is_new).collect();
         match new.as_slice() {
             [] => Ok(Vec::new()),
-            [stray] if is_sure(stray) => Ok(vec![stray.0.id.clone()]),
+            [stray] if is_of(journal, stray) => Ok(vec![stray.0.id.clone()]),
             _ => Err(format!(
-                "a run that made a key for user {} was cut off at {}, and more is there than it can have made: {}. \
-                 Delete those that nobody needs in the cloud's console, then run this again",
+                "a run that made a key for user {} was cut off at {}, and which key that is cannot be told: {}. If no \
+                 other file holds it, `vigie bootstrap … --replace-key ID` makes a new one in its place",
                 self.user,
                 journal.at,
-                new.iter()
-                    .map(|key| described(key))
-                    .collect::<Vec<_>>()
-                    .join("; ")
+                listed(&new)
             )),
         }
     }
@@ -203,34 +216,47 @@ impl Evidence<'_> {
             .is_some_and(|journal| !journal.keys_before.contains(&held.id))
     }
 
-    /// The key that such a run was still to remove, if it is there.
-    fn noted_to_go(&self) -> Option<String> {
-        let id = self.journal?.replaces.clone()?;
-        self.keys.iter().any(|(key, _)| key.id == id).then_some(id)
-    }
-
-    /// The user's keys but these, in words.
-    fn others(&self, strays: &[String], but: &[Option<&str>]) -> Vec<String> {
-        let is_other =
-            |(key, _): &&(Key, _)| !strays.contains(&key.id) && !but.contains(&Some(key.id.as_str()));
-        self.keys.iter().filter(is_other).map(described).collect()
+    /// The keys that such a run was still to remove, as far as they are there.
+    fn noted_to_go(&self) -> Vec<String> {
+        let noted = self.journal.iter().flat_map(|journal| &journal.replaces);
+        noted
+            .filter(|id| self.keys.iter().any(|(key, _)| key.id == **id))
+            .cloned()
+            .collect()
     }
 
     fn listed(&self, strays: &[String]) -> String {
-        let keys = self.others(strays, &[]);
+        let keys: Vec<_> = self
+            .keys
+            .iter()
+            .filter(|(key, _)| !strays.contains(&key.id))
+            .collect();
         if keys.is_empty() {
             return ", which has none".to_owned();
         }
-        format!(", which has {}", keys.join("; "))
+        format!(", which has {}", listed(&keys))
     }
 }
 
+/// Whether a key is certainly the one that the run of this note made. One whose id was noted may have been tried; of
+/// another, that it was made just then and that nobody has used it have to tell, and the cloud must say so.
+fn is_of(journal: &Journal, (key, last_use): &(Key, LastUse)) -> bool {
+    if let Some(made) = &journal.made {
+        return *made == key.id;
+    }
+    let was_made_then = key.created.is_some_and(|created| {
+        let since = created.duration_since(journal.at);
+        -CLOCKS_APART < since && since < CLOCKS_APART + ONE_CALL
+    });
+    was_made_then && *last_use == LastUse::Never
+}
+
 impl KeyStep {
-    /// The key that goes in the end.
-    pub(super) fn replaces(&self) -> Option<&str> {
+    /// The keys that go in the end.
+    pub(super) fn replaces(&self) -> &[String] {
         match self {
-            Self::Make { replaces } | Self::Finish { replaces } => replaces.as_deref(),
-            Self::Keep | Self::Refuse(_) => None,
+            Self::Make { replaces } | Self::Finish { replaces } => replaces,
+            Self::Keep | Self::Refuse(_) => &[],
         }
     }
 }
@@ -244,26 +270,37 @@ impl Choice {
     }
 }
 
-/// A key as refusals name it: `AKIA… (active, made 2026-01-01T00:00:00Z, never used as far as the cloud says)`.
-pub(super) fn described((key, last_used): &(Key, Option<String>)) -> String {
-    let state = if key.active { "active" } else { INACTIVE };
+/// A key as refusals name it: `AKIA… (active, made 2026-01-01T00:00:00Z, never used)`.
+pub(super) fn described((key, last_use): &(Key, LastUse)) -> String {
+    let state = if key.active { "active" } else { "inactive" };
     let made = key.created.map_or_else(String::new, |at| format!(", made {at}"));
-    let used = match last_used {
-        Some(used) => format!("last used {used}"),
-        None => "never used as far as the cloud says".to_owned(),
+    let used = match last_use {
+        LastUse::At(when) => format!("last used {when}"),
+        LastUse::Never => "never used".to_owned(),
+        LastUse::Untold => "the cloud does not say when it was used".to_owned(),
     };
     format!("{} ({state}{made}, {used})", key.id)
 }
 
-/// Whether something the cloud dates was after something that we date.
-fn is_since(theirs: Timestamp, ours: Timestamp) -> bool {
-    theirs.duration_since(ours) > -CLOCKS_APART
+fn listed(keys: &[&(Key, LastUse)]) -> String {
+    keys.iter()
+        .map(|key| described(key))
+        .collect::<Vec<_>>()
+        .join("; ")
 }
 
-const INACTIVE: &str = "inactive";
+fn ids(keys: &[&(Key, LastUse)]) -> Vec<String> {
+    keys.iter().map(|(key, _)| key.id.clone()).collect()
+}
 
 /// A clock that is off by more is told of; AWS takes no signature from farther away.
 const CLOCKS_APART: SignedDuration = SignedDuration::from_mins(15);
+
+/// The longest that making a key may take, its retries included.
+const ONE_CALL: SignedDuration = SignedDuration::from_secs(90);
+
+/// How long AWS may take to list a key that it made.
+const UNLISTED: SignedDuration = SignedDuration::from_secs(10);
 
 #[cfg(test)]
 mod tests;

@@ -6,15 +6,18 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 
+use jiff::Timestamp;
+
 use super::error::Error;
-use super::iam::Iam;
+use super::iam::{Iam, Key, LastUse};
 use super::key_choice::{Choice, Evidence, KeyStep, described};
 use super::key_file::{self, Begun, Journal, KeyFile};
 use super::plan::{Action, Part, Step};
-use super::proof::{self, Patience, Proof};
-use super::{Event, Place, Told};
+use super::proof::{self, Patience, Proof, Trial};
+use super::{Event, Place, Told, wait};
 use crate::api::{self, Cause, Reason};
 use crate::credentials::Credentials;
+use crate::provider::Provider;
 use crate::resource::Kind;
 
 /// Where a new key goes.
@@ -72,6 +75,41 @@ impl Out<'_> {
     }
 }
 
+/// All that bears on what becomes of a user's keys.
+pub(super) fn evidence<'a>(
+    user: &'a str,
+    keys: &'a [(Key, LastUse)],
+    name: &'a str,
+    out: &'a Out<'_>,
+) -> Evidence<'a> {
+    Evidence {
+        user,
+        keys,
+        out: name,
+        in_file: out.key().map(|key| key.access_key_id.as_str()),
+        journal: out.file().and_then(KeyFile::journal),
+    }
+}
+
+/// Where a run was cut off a moment ago, AWS may not list yet the key that it made: waits for that, and gives whether
+/// it did.
+pub(super) async fn wait_for_late_keys(
+    evidence: &Evidence<'_>,
+    provider: Provider,
+    told: &mut Told<'_>,
+) -> bool {
+    let is_late = provider == Provider::Aws && evidence.may_lack_a_key(Timestamp::now());
+    if is_late {
+        wait(
+            "the cloud to list what a run that was cut off made",
+            LISTING_TIME,
+            told,
+        )
+        .await;
+    }
+    is_late
+}
+
 impl Keys<'_, '_> {
     /// Notes beside the file what is about to be done, and deletes the keys that a run which was cut off left.
     pub(super) async fn begin(
@@ -87,16 +125,22 @@ impl Keys<'_, '_> {
             .filter(|_| matches!(choice.step, KeyStep::Finish { .. }));
         let ids = evidence.keys.iter().map(|(key, _)| key.id.clone());
         let is_before = |id: &String| !strays.contains(id) && Some(id.as_str()) != written;
-        let begun = file.begin(Journal {
+        let journal = Journal {
             keys_before: ids.filter(is_before).collect(),
-            replaces: choice.step.replaces().map(str::to_owned),
+            replaces: choice.step.replaces().to_vec(),
             ..Journal::new(self.user)
-        })?;
+        };
+        // Until the strays are gone, the note by which they are known stays as it is.
+        let first = evidence.journal.filter(|_| !strays.is_empty());
+        let mut begun = file.begin(first.unwrap_or(&journal).clone())?;
         for id in strays {
             self.iam.delete_key(self.user, id).await?;
             let detail =
                 format!("{id}, which a run that was cut off left without a file: nobody holds its secret");
             self.tell(Action::Remove, detail);
+        }
+        if first.is_some() {
+            begun.note(journal)?;
         }
         Ok(begun)
     }
@@ -155,8 +199,17 @@ impl Keys<'_, '_> {
         };
         match beside.swap() {
             Ok(()) => {}
+            // The file may be the old one after a power failure: then both keys are needed.
             Err(error @ key_file::Error::NotDurable { .. }) => {
-                (self.told)(Event::Note(&error.to_string()));
+                return Err(NotMade::Perhaps(
+                    anyhow!(
+                        "{error}. The new key {} is in {}: run the same command again once the disk is well, which \
+                         completes this",
+                        credentials.access_key_id,
+                        evidence.out
+                    )
+                    .into(),
+                ));
             }
             Err(error) => return Err(self.undo(&credentials, &error.to_string()).await),
         }
@@ -193,15 +246,14 @@ impl Keys<'_, '_> {
         credentials: &Credentials,
         patience: &Patience,
     ) -> anyhow::Result<Proof> {
-        let proof = proof::prove(
-            self.place,
+        let trial = Trial {
+            place: self.place,
             credentials,
-            self.kinds,
-            self.accept,
-            patience,
-            self.told,
-        )
-        .await?;
+            kinds: self.kinds,
+            accept: self.accept,
+            skew: self.iam.skew(),
+        };
+        let proof = proof::prove(trial, patience, self.told).await?;
         let detail = format!(
             "{} may do the {} things that vigie needs; {} others were tried and denied",
             proof.access_key_id,
@@ -212,20 +264,28 @@ impl Keys<'_, '_> {
         Ok(proof)
     }
 
-    /// Removes a key that has a proven successor.
-    pub(super) async fn retire(&mut self, id: &str, retirement: Retirement) -> Result<(), Error> {
-        let what = format!("whatever still signs with {id} to turn to the new key");
-        proof::wait(&what, retirement.grace, self.told).await;
-        if let Some(keep) = retirement.keep {
-            self.iam.deactivate_key(self.user, id).await?;
-            self.tell(
-                Action::Change,
-                format!("{id} is inactive; it can be made active again until it is deleted"),
-            );
-            proof::wait(&format!("{id} to be deleted"), keep, self.told).await;
+    /// Removes keys that have a proven successor.
+    pub(super) async fn retire(&mut self, ids: &[String], retirement: Retirement) -> Result<(), Error> {
+        if ids.is_empty() {
+            return Ok(());
         }
-        self.iam.delete_key(self.user, id).await?;
-        self.tell(Action::Remove, format!("{id}, which the new key replaces"));
+        let names = ids.join(" and ");
+        let what = format!("whatever still signs with {names} to turn to the new key");
+        wait(&what, retirement.grace, self.told).await;
+        if let Some(keep) = retirement.keep {
+            for id in ids {
+                self.iam.deactivate_key(self.user, id).await?;
+                self.tell(
+                    Action::Change,
+                    format!("{id} is inactive; it can be made active again until it is deleted"),
+                );
+            }
+            wait(&format!("{names} to be deleted"), keep, self.told).await;
+        }
+        for id in ids {
+            self.iam.delete_key(self.user, id).await?;
+            self.tell(Action::Remove, format!("{id}, which the new key replaces"));
+        }
         Ok(())
     }
 
@@ -338,3 +398,9 @@ fn is_surely_undone(error: &api::Error) -> bool {
         | Cause::Endless { .. } => false,
     }
 }
+
+/// Of AWS, until a list shows what was just made.
+const LISTING_TIME: Duration = Duration::from_secs(5);
+
+/// Nothing that was signed with a key is under way for longer.
+pub const REQUEST_TIME: Duration = Duration::from_secs(30);

@@ -29,9 +29,9 @@ use serde::Serialize;
 use crate::resource::Kind;
 pub use audit::{Audit, Outcome};
 pub use auditor::{Auditor, FAMILIES, Metrics};
-pub use bootstrap::{REQUEST_TIME, bootstrap, plan};
+pub use bootstrap::{bootstrap, plan};
 pub use error::Error;
-pub use keys::{Out, Retirement};
+pub use keys::{Out, REQUEST_TIME, Retirement};
 pub use place::Place;
 use policy::Policy;
 pub use proof::{Patience, Proof};
@@ -77,8 +77,10 @@ pub struct Wish {
     /// The actions that need not be denied for the proof, on a cloud that looks for the thing before it looks at the
     /// permission.
     pub accept: Vec<String>,
-    /// The id of a key to replace by a new one.
-    pub replace_key: Option<String>,
+    /// The ids of keys to replace by a new one.
+    pub replace_keys: Vec<String>,
+    /// What becomes of a key that is replaced, where somebody may still use it.
+    pub retirement: Retirement,
 }
 
 /// What happens on the way, for whoever watches.
@@ -95,6 +97,14 @@ pub enum Event<'a> {
     },
     /// Something worth knowing.
     Note(&'a str),
+}
+
+/// Lets some time pass, and says so.
+async fn wait(what: &str, time: Duration, told: &mut Told<'_>) {
+    if !time.is_zero() {
+        told(Event::Waiting { what, time });
+        tokio::time::sleep(time).await;
+    }
 }
 
 /// Whoever watches.

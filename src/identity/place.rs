@@ -31,6 +31,16 @@ pub struct Place {
 impl Place {
     /// A client that signs with a key of this source, in each region.
     pub fn clients(&self, source: Source) -> anyhow::Result<Vec<Client>> {
+        self.clients_by_clock(source, 0)
+    }
+
+    /// The same for one key that is in memory, signing by a clock that is off by so many seconds.
+    pub fn clients_with(&self, credentials: &Credentials, skew: i64) -> anyhow::Result<Vec<Client>> {
+        let source = Source::fixed(self.provider, credentials.clone(), "new key");
+        self.clients_by_clock(source, skew)
+    }
+
+    fn clients_by_clock(&self, source: Source, skew: i64) -> anyhow::Result<Vec<Client>> {
         let services: &[Service] = match self.provider {
             Provider::Outscale => &[Service::Ec2, Service::Elb, Service::Iam],
             Provider::Aws => &[Service::Ec2, Service::Elb, Service::Iam, Service::Sts],
@@ -46,7 +56,7 @@ impl Place {
         let regions: Vec<(String, Endpoints)> = regions.collect::<anyhow::Result<_>>()?;
         let endpoints = regions.iter().flat_map(|(_, endpoints)| endpoints.iter());
         let transport = Transport::new(&Needs::of(endpoints, self.ca_bundle.clone()))?;
-        let credential = Credential::new(self.provider, regions.len(), source);
+        let credential = Credential::new(self.provider, regions.len(), source).with_skew(skew);
         // Nobody scrapes a command that ends.
         let metrics = api::Metrics::register(&Registry::new()).context("counting the requests")?;
         let account = Arc::new(Account::new(
@@ -60,11 +70,6 @@ impl Place {
             Client::new(Arc::clone(&account), region, endpoints, self.requests_per_second)
         };
         Ok(regions.into_iter().map(client).collect())
-    }
-
-    /// The same for one key that is in memory.
-    pub fn clients_with(&self, credentials: &Credentials) -> anyhow::Result<Vec<Client>> {
-        self.clients(Source::fixed(self.provider, credentials.clone(), "new key"))
     }
 }
 

@@ -189,19 +189,20 @@ fn policy(survey: &Survey, wish: &Wish) -> (Action, String) {
         "{name} ({}, {})",
         there.managed.arn, there.managed.default_version
     );
+    let holders = match there.managed.attachments {
+        Some(count) if count > 1 => format!(", for all {count} that hold it"),
+        _ => String::new(),
+    };
     match wish.policy.compare(&there.document) {
         Comparison::Same => (Action::Keep, id),
-        Comparison::Differs(diff) if wish.update_policy => {
-            (Action::Change, format!("{id} gets a new version:\n{diff}"))
-        }
+        Comparison::Differs(diff) if wish.update_policy => (
+            Action::Change,
+            format!("{id} gets a new version{holders} (- was there, + is wanted):\n{diff}"),
+        ),
         Comparison::Differs(diff) => {
-            let holders = match there.managed.attachments {
-                Some(count) if count > 1 => format!(" for all {count} that hold it"),
-                _ => String::new(),
-            };
             let detail = format!(
-                "{id} grants something else (- is there, + is wanted):\n{diff}change it{holders} with \
-                 `--update-policy`, or choose another name with `--policy`"
+                "{id} grants something else (- is there, + is wanted):\n{diff}`--update-policy` changes it{holders}; or \
+                 choose another name with `--policy`"
             );
             (Action::Refuse, detail)
         }

@@ -100,7 +100,7 @@ pub async fn examine(client: &Client, probes: &[&'static Probe]) -> Result<Vec<F
 }
 
 /// What a failed probe says about the permission; `None` if it says that the key is not taken at all.
-fn verdict(cause: &Cause) -> Option<Verdict> {
+pub(super) fn verdict(cause: &Cause) -> Option<Verdict> {
     Some(match cause {
         Cause::Answer(answer) => match answer.reason() {
             Reason::Auth | Reason::Clock => return None,
@@ -145,7 +145,9 @@ impl Probe {
 static NO_NAME: LazyLock<String> = LazyLock::new(|| format!("vigie-audit-{:016x}", fastrand::u64(..)));
 
 /// Codes for an action that the cloud does not have.
-const NO_SUCH_ACTION: [&str; 8] = [
+///
+/// Not `UnsupportedOperation`: EC2 answers so to a key that may, about a thing that is not of the right sort.
+const NO_SUCH_ACTION: [&str; 7] = [
     "InvalidAction",
     "NoSuchAction",
     "NotImplemented",
@@ -153,7 +155,6 @@ const NO_SUCH_ACTION: [&str; 8] = [
     "UnknownOperation",
     "UnknownOperationException",
     "UnsupportedAction",
-    "UnsupportedOperation",
 ];
 
 const BOTH: &[Provider] = &[Provider::Outscale, Provider::Aws];

@@ -6,7 +6,7 @@ use super::bootstrap::admin_of;
 use super::error::Error;
 use super::key_choice::{Evidence, KeyStep};
 use super::key_file::KeyFile;
-use super::keys::{Keys, Retirement};
+use super::keys::{Keys, Retirement, wait_for_late_keys};
 use super::plan::Action;
 use super::proof::{Patience, Proof};
 use super::{Place, Told, survey};
@@ -67,13 +67,18 @@ pub async fn rotate(
     let is_doomed = |id: &str| rotation.delete_first == Some(id);
     let doomed = listed.iter().any(|(key, _)| is_doomed(&key.id));
     listed.retain(|(key, _)| !is_doomed(&key.id));
-    let evidence = Evidence {
+    let mut evidence = Evidence {
         user: rotation.user,
         keys: &listed,
         out: &out,
         in_file,
         journal: file.journal(),
     };
+    let late;
+    if wait_for_late_keys(&evidence, place.provider, keys.told).await {
+        late = survey::keys(&iam, rotation.user).await?;
+        evidence.keys = &late;
+    }
     let choice = evidence.choose_rotation();
     if let KeyStep::Refuse(words) = choice.step {
         return Err(Error::Refused(words));
@@ -93,9 +98,7 @@ pub async fn rotate(
             .await?;
         (proof.ok_or_else(|| anyhow!("the new key was not tried"))?, begun)
     };
-    if let Some(id) = choice.step.replaces() {
-        keys.retire(id, rotation.retirement).await?;
-    }
+    keys.retire(choice.step.replaces(), rotation.retirement).await?;
     begun.finish()?;
     Ok(proof)
 }

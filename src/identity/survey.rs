@@ -1,7 +1,7 @@
 //! What there is at the cloud under the names that bootstrap uses, before anything is done.
 
 use super::Names;
-use super::iam::{Group, Iam, Key, User};
+use super::iam::{Group, Iam, Key, LastUse, User};
 use super::iam_policies::{Holder, Managed};
 use crate::api::{Error, Reason};
 
@@ -50,7 +50,7 @@ pub struct UserThere {
     /// Names of the policies written into it.
     pub inline: Vec<String>,
     /// Its keys, each with when it was used last.
-    pub keys: Vec<(Key, Option<String>)>,
+    pub keys: Vec<(Key, LastUse)>,
 }
 
 impl Survey {
@@ -58,8 +58,10 @@ impl Survey {
     pub async fn take(iam: &Iam, names: &Names) -> Result<Self, Error> {
         let caller = match iam.caller().await {
             Ok(arn) => Some(arn).filter(|arn| !arn.is_empty()),
-            // An admin of identities need not be allowed to look at itself.
-            Err(error) if error.reason() == Reason::Denied => None,
+            // An admin of identities need not be allowed to look at itself, and a root may be no user.
+            Err(error) if matches!(error.reason(), Reason::Denied | Reason::Other | Reason::Malformed) => {
+                None
+            }
             Err(error) => return Err(error),
         };
         let group = match iam.group(&names.group).await? {
@@ -96,7 +98,7 @@ impl Survey {
     }
 
     /// The user's keys, none if there is no user.
-    pub fn keys(&self) -> &[(Key, Option<String>)] {
+    pub fn keys(&self) -> &[(Key, LastUse)] {
         self.user.as_ref().map_or(&[], |user| &user.keys)
     }
 
@@ -144,7 +146,7 @@ impl Survey {
 }
 
 /// The keys of a user, each with when it was used last.
-pub(super) async fn keys(iam: &Iam, user: &str) -> Result<Vec<(Key, Option<String>)>, Error> {
+pub(super) async fn keys(iam: &Iam, user: &str) -> Result<Vec<(Key, LastUse)>, Error> {
     let mut keys = Vec::new();
     for key in iam.keys_of(user).await? {
         let last_used = iam.last_used(&key.id).await;

@@ -157,16 +157,20 @@ fn policy_step(there: &PolicyThere, names: &Names, attached: bool, is_shared: bo
     let others = there
         .managed
         .attachments
-        .map(|count| count.saturating_sub(u32::from(attached)));
+        .map(|count| count.saturating_sub(u32::from(attached)) + there.managed.boundaries);
     let why = if !policy::only_describes(&there.document) {
         "it grants more than describing, so bootstrap did not make it so".to_owned()
     } else if attached && is_shared {
         format!("group {} stays and holds it", names.group)
-    } else if let Some(others) = others.filter(|others| *others > 0) {
-        format!("{others} more hold it")
     } else {
-        let detail = format!("{name} ({})", there.managed.arn);
-        return Step::new(Part::Policy, Action::Remove, detail);
+        match others {
+            Some(0) => {
+                let detail = format!("{name} ({})", there.managed.arn);
+                return Step::new(Part::Policy, Action::Remove, detail);
+            }
+            Some(others) => format!("{others} more hold it"),
+            None => "the cloud does not say whether others hold it".to_owned(),
+        }
     };
     Step::new(Part::Policy, Action::Keep, format!("{name} stays: {why}"))
 }

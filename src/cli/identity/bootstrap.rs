@@ -9,8 +9,8 @@ use clap::Args;
 use super::admin::AdminArguments;
 use super::progress::{Progress, line, say};
 use super::report::{Subject, in_words};
-use super::{FileArguments, KindArguments, NameArguments};
-use crate::cli::Failure;
+use super::{FileArguments, KindArguments, NameArguments, RetirementArguments};
+use crate::cli::{Failure, after_printing};
 use crate::credentials::Credentials;
 use crate::identity::key_file::{self, Format};
 use crate::identity::plan::Plan;
@@ -38,9 +38,11 @@ pub(in crate::cli) struct Arguments {
     /// Change a policy of this name that grants something else.
     #[arg(long)]
     update_policy: bool,
-    /// Make a new key in place of this one, which is deleted once the new one is proven.
-    #[arg(long, value_name = "ID")]
-    replace_key: Option<String>,
+    /// Make a new key in place of this one, which is deleted once the new one is proven; more than one by repeating it.
+    #[arg(long = "replace-key", value_name = "ID")]
+    replace_keys: Vec<String>,
+    #[command(flatten)]
+    retirement: RetirementArguments,
     /// Only look, and print what would be done.
     #[arg(long)]
     plan: bool,
@@ -71,7 +73,8 @@ pub(in crate::cli) async fn bootstrap(arguments: Arguments) -> Result<(), Failur
         policy,
         update_policy: arguments.update_policy,
         accept: arguments.kinds.accept,
-        replace_key: arguments.replace_key,
+        replace_keys: arguments.replace_keys,
+        retirement: arguments.retirement.retirement(),
     };
     let to_stdout = arguments.out.as_deref().is_some_and(|out| out.as_os_str() == "-");
     let (profile, format) = (arguments.file.profile.clone(), arguments.file.format);
@@ -80,6 +83,12 @@ pub(in crate::cli) async fn bootstrap(arguments: Arguments) -> Result<(), Failur
         let mut output = std::io::stdout().lock();
         output.write_all(text.as_bytes())?;
         output.flush()
+    };
+    let subject = Subject {
+        command: "bootstrap",
+        place: &place,
+        names: Some(&wish.names),
+        json: arguments.json,
     };
     let out = match &arguments.out {
         None if arguments.plan => Out::Hand {
@@ -93,27 +102,24 @@ pub(in crate::cli) async fn bootstrap(arguments: Arguments) -> Result<(), Failur
         }
         Some(_) if to_stdout => {
             refuse_stdout(arguments.json, arguments.plan)?;
+            let accepted = format.unwrap_or(Format::Ini).accepts(&profile);
+            accepted.map_err(identity::Error::from)?;
             Out::Hand {
                 name: "stdout",
                 give: &mut give,
             }
         }
-        Some(path) => Out::File(arguments.file.open(path, provider)?),
+        Some(path) => match arguments.file.open(path, provider) {
+            Ok(file) => Out::File(file),
+            Err(error) => return subject.end(&Progress::new(), Err(error)),
+        },
     };
     let source = arguments.admin.source(provider)?;
-    let subject = Subject {
-        command: "bootstrap",
-        place: &place,
-        names: Some(&wish.names),
-        json: arguments.json,
-    };
     if arguments.plan {
-        let plan = match identity::plan(&place, source, &wish, &out).await {
-            Ok(plan) => plan,
-            Err(error) => return subject.end(&Progress::new(), Err(error)),
+        return match identity::plan(&place, source, &wish, &out).await {
+            Ok(plan) => print_plan(&subject, &plan),
+            Err(error) => subject.end(&Progress::new(), Err(error)),
         };
-        subject.end_plan(&plan)?;
-        return print_plan(&plan, arguments.json);
     }
     let mut progress = Progress::new();
     let mut told = |event: Event<'_>| progress.tell(event);
@@ -152,19 +158,22 @@ fn refuse_stdout(json: bool, plan: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-fn print_plan(plan: &Plan, json: bool) -> Result<(), Failure> {
-    if !json {
+fn print_plan(subject: &Subject<'_>, plan: &Plan) -> Result<(), Failure> {
+    let print = || {
+        subject.end_plan(plan)?;
+        if subject.json {
+            return Ok(());
+        }
         let mut output = std::io::stdout().lock();
         for step in &plan.steps {
             writeln!(output, "{}", line(step.action.name(), step))?;
         }
-        output.flush()?;
-    }
-    match plan.refusals().next() {
-        None => Ok(()),
-        Some(_) => Err(Failure {
-            exit_code: Failure::REFUSED,
-            error: None,
-        }),
-    }
+        output.flush()
+    };
+    let refused = || Failure {
+        exit_code: Failure::REFUSED,
+        error: None,
+    };
+    let outcome = plan.refusals().next().map_or(Ok(()), |_| Err(refused()));
+    after_printing(print(), outcome)
 }

@@ -8,6 +8,8 @@ mod rotate;
 mod teardown;
 
 use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
 
 use clap::Args;
 
@@ -17,8 +19,9 @@ pub(super) use rotate::{Arguments as Rotate, rotate};
 pub(super) use teardown::{Arguments as Teardown, teardown};
 
 use super::Failure;
+use crate::config;
 use crate::identity::key_file::{Format, KeyFile};
-use crate::identity::{self, Names};
+use crate::identity::{self, Names, REQUEST_TIME, Retirement};
 use crate::provider::Provider;
 use crate::resource::Kind;
 use crate::resources::KINDS;
@@ -60,6 +63,38 @@ struct FileArguments {
     /// How the key is written [default: as the file is, or ini].
     #[arg(long, value_enum, value_name = "FORMAT")]
     format: Option<Format>,
+}
+
+/// What becomes of a key that a new one replaces.
+#[derive(Debug, Args)]
+struct RetirementArguments {
+    /// How long the old key goes on working beside the new one, for whoever still uses it [default: 30s].
+    #[arg(long, value_name = "TIME")]
+    grace: Option<Time>,
+    /// Make the old key inactive then, and delete it only after this time: until then it can be brought back.
+    #[arg(long, value_name = "TIME")]
+    keep_old: Option<Time>,
+}
+
+impl RetirementArguments {
+    fn retirement(&self) -> Retirement {
+        Retirement {
+            grace: self.grace.map_or(REQUEST_TIME, |Time(time)| time),
+            keep: self.keep_old.map(|Time(time)| time),
+        }
+    }
+}
+
+/// A duration as settings have them: `30s`, `1h`.
+#[derive(Debug, Clone, Copy)]
+struct Time(Duration);
+
+impl FromStr for Time {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        config::parse_duration(text).map(Self)
+    }
 }
 
 impl NameArguments {
@@ -126,9 +161,8 @@ impl KindArguments {
 }
 
 impl FileArguments {
-    fn open(&self, path: &Path, provider: Provider) -> Result<KeyFile, Failure> {
-        KeyFile::open(path, self.format, &self.profile, provider)
-            .map_err(|error| identity::Error::from(error).into())
+    fn open(&self, path: &Path, provider: Provider) -> Result<KeyFile, identity::Error> {
+        Ok(KeyFile::open(path, self.format, &self.profile, provider)?)
     }
 }
 

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use serde::Serialize;
 
 use super::progress::Progress;
-use crate::cli::Failure;
+use crate::cli::{Failure, after_printing};
 use crate::identity::plan::{Plan, Step};
 use crate::identity::policy::Policy;
 use crate::identity::{self, Names, Place, Proof};
@@ -49,17 +49,13 @@ impl Subject<'_> {
             Err(identity::Error::Failed(_)) => "failed",
         };
         let error = outcome.as_ref().err().map(|error| format!("{:#}", Chain(error)));
-        self.print(
-            word,
-            &progress.steps,
-            outcome.as_ref().ok().copied().flatten(),
-            error,
-        )?;
-        outcome.map(drop).map_err(Failure::from)
+        let proof = outcome.as_ref().ok().copied().flatten();
+        let printed = self.print(word, &progress.steps, proof, error);
+        after_printing(printed, outcome.map(drop).map_err(Failure::from))
     }
 
     /// Prints a plan.
-    pub(super) fn end_plan(&self, plan: &Plan) -> Result<(), Failure> {
+    pub(super) fn end_plan(&self, plan: &Plan) -> std::io::Result<()> {
         let word = if plan.refusals().next().is_some() {
             "refused"
         } else {
@@ -74,7 +70,7 @@ impl Subject<'_> {
         steps: &[Step],
         proof: Option<&Proof>,
         error: Option<String>,
-    ) -> Result<(), Failure> {
+    ) -> std::io::Result<()> {
         if !self.json {
             return Ok(());
         }
@@ -89,10 +85,9 @@ impl Subject<'_> {
             error,
         };
         let mut output = std::io::stdout().lock();
-        serde_json::to_writer_pretty(&mut output, &report).map_err(std::io::Error::from)?;
+        serde_json::to_writer_pretty(&mut output, &report)?;
         output.write_all(b"\n")?;
-        output.flush()?;
-        Ok(())
+        output.flush()
     }
 }
 
@@ -132,7 +127,15 @@ pub(super) fn in_words(
             text.push('\n');
         }
     };
-    list("Allowed, as vigie needs it", &proof.allowed);
+    let allowed: Vec<String> = proof
+        .allowed
+        .iter()
+        .map(|action| match proof.evidence.get(action) {
+            None => action.clone(),
+            Some(answer) => format!("{action} (the cloud's answer: {answer})"),
+        })
+        .collect();
+    list("Allowed, as vigie needs it", &allowed);
     list("Tried with this key and denied by the cloud", &proof.denied);
     list("Not to be had from this cloud at all", &proof.absent);
     list(

@@ -2,8 +2,6 @@
 
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::str::FromStr;
-use std::time::Duration;
 
 use anyhow::anyhow;
 use clap::Args;
@@ -11,10 +9,9 @@ use clap::Args;
 use super::admin::AdminArguments;
 use super::progress::Progress;
 use super::report::{Subject, in_words};
-use super::{FileArguments, KindArguments, check_name};
+use super::{FileArguments, KindArguments, RetirementArguments, check_name};
 use crate::cli::Failure;
-use crate::config;
-use crate::identity::{self, Event, Names, Patience, REQUEST_TIME, Retirement, Rotation};
+use crate::identity::{self, Event, Names, Patience, Rotation};
 
 /// What `vigie rotate` takes.
 #[derive(Debug, Args)]
@@ -31,30 +28,14 @@ pub(in crate::cli) struct Arguments {
     user: String,
     #[command(flatten)]
     kinds: KindArguments,
-    /// How long the old key goes on working once the new one is in the file [default: 30s].
-    #[arg(long, value_name = "TIME")]
-    grace: Option<Time>,
-    /// Make the old key inactive then, and delete it only after this time: until then it can be brought back.
-    #[arg(long, value_name = "TIME")]
-    keep_old: Option<Time>,
+    #[command(flatten)]
+    retirement: RetirementArguments,
     /// Delete this key of the user first, where it has as many as it may.
     #[arg(long, value_name = "ID")]
     delete_key: Option<String>,
     /// Print one object on stdout, for machines.
     #[arg(long)]
     json: bool,
-}
-
-/// A duration as settings have them: `30s`, `1h`.
-#[derive(Debug, Clone, Copy)]
-struct Time(Duration);
-
-impl FromStr for Time {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        config::parse_duration(text).map(Self)
-    }
 }
 
 pub(in crate::cli) async fn rotate(arguments: Arguments) -> Result<(), Failure> {
@@ -68,19 +49,6 @@ pub(in crate::cli) async fn rotate(arguments: Arguments) -> Result<(), Failure> 
         )));
     }
     let place = arguments.admin.place()?;
-    let file = arguments.file.open(&arguments.out, provider)?;
-    let source = arguments.admin.source(provider)?;
-    let rotation = Rotation {
-        user: &arguments.user,
-        kinds: &kinds,
-        accept: &arguments.kinds.accept,
-        delete_first: arguments.delete_key.as_deref(),
-        retirement: Retirement {
-            grace: arguments.grace.map_or(REQUEST_TIME, |Time(time)| time),
-            keep: arguments.keep_old.map(|Time(time)| time),
-        },
-        patience: Patience::of(provider),
-    };
     let subject = Subject {
         command: "rotate",
         place: &place,
@@ -88,6 +56,19 @@ pub(in crate::cli) async fn rotate(arguments: Arguments) -> Result<(), Failure> 
         json: arguments.json,
     };
     let mut progress = Progress::new();
+    let file = match arguments.file.open(&arguments.out, provider) {
+        Ok(file) => file,
+        Err(error) => return subject.end(&progress, Err(error)),
+    };
+    let source = arguments.admin.source(provider)?;
+    let rotation = Rotation {
+        user: &arguments.user,
+        kinds: &kinds,
+        accept: &arguments.kinds.accept,
+        delete_first: arguments.delete_key.as_deref(),
+        retirement: arguments.retirement.retirement(),
+        patience: Patience::of(provider),
+    };
     let mut told = |event: Event<'_>| progress.tell(event);
     match identity::rotate(&place, source, &rotation, &file, &mut told).await {
         Ok(proof) => {

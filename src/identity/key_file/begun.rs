@@ -25,7 +25,7 @@ impl Begun {
     pub(super) fn new(key_file: KeyFile, journal: Journal) -> Result<Self, Error> {
         let lock = Lock::take(&key_file.0.place.journal, &key_file.0.path)?;
         let noted = lock.noted()?;
-        let prepared = prepare(&key_file, &lock, noted.as_ref(), &journal);
+        let prepared = prepare(&key_file, &lock, noted.as_ref(), Some(&journal));
         match prepared {
             Ok(spare) => Ok(Self {
                 key_file,
@@ -46,6 +46,13 @@ impl Begun {
     /// The note.
     pub fn journal(&self) -> &Journal {
         &self.journal
+    }
+
+    /// Notes something else.
+    pub fn note(&mut self, journal: Journal) -> Result<(), Error> {
+        self.lock.note(&journal)?;
+        self.journal = journal;
+        Ok(())
     }
 
     /// Notes the new key, and writes the whole new content beside the file, which stays as it is.
@@ -137,7 +144,7 @@ fn prepare(
     key_file: &KeyFile,
     lock: &Lock,
     noted: Option<&Journal>,
-    journal: &Journal,
+    journal: Option<&Journal>,
 ) -> Result<Temporary, Error> {
     let inner = &*key_file.0;
     key_file.is_unchanged()?;
@@ -153,8 +160,22 @@ fn prepare(
     spare.write(&vec![0; content + ROOM]).map_err(writing())?;
     sync_directory(&inner.place.directory)
         .map_err(Error::io("sync the directory", &inner.place.directory))?;
-    lock.note(journal)?;
+    if let Some(journal) = journal {
+        lock.note(journal)?;
+    }
     Ok(spare)
+}
+
+/// Proves that the file can be replaced, and notes nothing: a run that is cut off here has not begun.
+pub(super) fn try_out(key_file: &KeyFile) -> Result<(), Error> {
+    let lock = Lock::take(&key_file.0.place.journal, &key_file.0.path)?;
+    let noted = lock.noted()?;
+    let prepared = prepare(key_file, &lock, noted.as_ref(), None);
+    // What is noted there is for the run that begins.
+    if noted.is_none() {
+        lock.remove()?;
+    }
+    prepared.map(drop)
 }
 
 /// More than a key and all that is written around it.

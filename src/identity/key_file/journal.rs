@@ -24,8 +24,8 @@ pub struct Journal {
     pub at: Timestamp,
     /// The access key ids that the user had before.
     pub keys_before: Vec<String>,
-    /// The access key id that the new key takes the place of.
-    pub replaces: Option<String>,
+    /// The access key ids that the new key takes the place of.
+    pub replaces: Vec<String>,
     /// The access key id of the new key, once there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub made: Option<String>,
@@ -38,7 +38,7 @@ impl Journal {
             user: user.to_owned(),
             at: Timestamp::now(),
             keys_before: Vec::new(),
-            replaces: None,
+            replaces: Vec::new(),
             made: None,
         }
     }

@@ -108,6 +108,11 @@ impl KeyFile {
         self.0.journal.as_ref()
     }
 
+    /// Proves that the file can be replaced, and leaves all as it was.
+    pub fn try_out(&self) -> Result<(), Error> {
+        begun::try_out(self)
+    }
+
     /// Proves that the file can be replaced, and notes what is about to be done.
     ///
     /// To be called before a key is made, and once for each time the file is opened. The note of an interrupted run

@@ -78,7 +78,7 @@ fn journal() -> Journal {
         user: "watcher_1".to_owned(),
         at: "2026-01-02T03:04:05Z".parse().unwrap(),
         keys_before: vec![OLD_ID.to_owned()],
-        replaces: Some(OLD_ID.to_owned()),
+        replaces: vec![OLD_ID.to_owned()],
         made: None,
     }
 }

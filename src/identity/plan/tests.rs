@@ -14,7 +14,11 @@ fn wish() -> Wish {
         policy: Policy::of_kinds(Provider::Aws, &KINDS),
         update_policy: false,
         accept: Vec::new(),
-        replace_key: None,
+        replace_keys: Vec::new(),
+        retirement: super::super::Retirement {
+            grace: std::time::Duration::ZERO,
+            keep: None,
+        },
     }
 }
 
@@ -40,6 +44,7 @@ pub(in crate::identity) fn made() -> Survey {
                 arn: arn("policy/monitoring"),
                 default_version: "v1".to_owned(),
                 attachments: Some(1),
+                boundaries: 0,
             },
             document: wish().policy.text(),
         }),

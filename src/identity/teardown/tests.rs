@@ -1,4 +1,4 @@
-use super::super::iam::Key;
+use super::super::iam::{Key, LastUse};
 use super::super::plan::tests::{Change, made};
 use super::*;
 
@@ -25,7 +25,7 @@ fn with_a_key() -> Survey {
             active: true,
             created: None,
         };
-        user.keys.push((key, None));
+        user.keys.push((key, LastUse::Untold));
     }
     survey
 }

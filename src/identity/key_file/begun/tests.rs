@@ -17,7 +17,7 @@ fn journal(user: &str) -> Journal {
         user: user.to_owned(),
         at: "2026-01-02T03:04:05Z".parse().unwrap(),
         keys_before: vec!["AKIAIOSFODNN7EXAMPLE".to_owned()],
-        replaces: None,
+        replaces: Vec::new(),
         made: None,
     }
 }

@@ -8,7 +8,7 @@ fn journal() -> Journal {
         user: "watcher_1".to_owned(),
         at: "2026-01-02T03:04:05.678Z".parse().unwrap(),
         keys_before: vec!["AKIAIOSFODNN7EXAMPLE".to_owned()],
-        replaces: Some("AKIAIOSFODNN7EXAMPLE".to_owned()),
+        replaces: vec!["AKIAIOSFODNN7EXAMPLE".to_owned()],
         made: None,
     }
 }
@@ -41,7 +41,7 @@ fn a_note_is_json_that_a_person_can_read() {
     let text = serde_json::to_string(&journal()).unwrap();
     assert_eq!(
         text,
-        r#"{"user":"watcher_1","at":"2026-01-02T03:04:05.678Z","keys_before":["AKIAIOSFODNN7EXAMPLE"],"replaces":"AKIAIOSFODNN7EXAMPLE"}"#
+        r#"{"user":"watcher_1","at":"2026-01-02T03:04:05.678Z","keys_before":["AKIAIOSFODNN7EXAMPLE"],"replaces":["AKIAIOSFODNN7EXAMPLE"]}"#
     );
 }
 
