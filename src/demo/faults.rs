@@ -51,6 +51,8 @@ pub enum Fault {
     DripBytes(Duration),
     /// The connection is closed after so many bytes of a longer body.
     CutAfter(usize),
+    /// The connection is closed without one byte, be it of the head.
+    Close,
     /// A body of the announced length that ends in mid-element.
     Truncated,
     /// Well-formed, complete, and of another action.
@@ -158,6 +160,11 @@ impl Fault {
             }
             Self::DripBytes(pause) => (status, XML, drip(body, *pause, stop.clone())),
             Self::CutAfter(bytes) => return cut(body, *bytes, status),
+            // What fails before the head is written takes the connection with it.
+            Self::Close => {
+                let broken = Err::<Bytes, _>(io::Error::from(io::ErrorKind::ConnectionReset));
+                (status, XML, Body::from_stream(stream::iter([broken])))
+            }
             Self::Truncated => {
                 let mut half = body.len() / 2;
                 while !body.is_char_boundary(half) {
@@ -197,23 +204,42 @@ pub(super) struct Answer {
     pub(super) action: String,
 }
 
-/// The faults in force, in the order they were injected.
+/// The faults in force.
 #[derive(Debug, Default)]
-pub(super) struct Faults(Vec<(String, Fault, Option<u32>)>);
+pub(super) struct Faults {
+    /// By action, in the order they were injected.
+    on: Vec<(String, Fault, Option<u32>)>,
+    /// Each with the number of requests that come before it.
+    at: Vec<(u32, Fault)>,
+}
 
 impl Faults {
     pub(super) fn inject(&mut self, action: &str, fault: Fault, times: Option<u32>) {
-        self.0.push((action.to_owned(), fault, times));
+        self.on.push((action.to_owned(), fault, times));
+    }
+
+    pub(super) fn inject_at(&mut self, nth: u32, fault: Fault) {
+        self.at.push((nth.saturating_sub(1), fault));
     }
 
     pub(super) fn clear(&mut self) {
-        self.0.clear();
+        *self = Self::default();
+    }
+
+    /// The fault that waited for the request which arrives now.
+    pub(super) fn arrive(&mut self) -> Option<Fault> {
+        let due = self.at.iter().position(|(before, _)| *before == 0);
+        let due = due.map(|index| self.at.remove(index).1);
+        for (before, _) in &mut self.at {
+            *before = before.saturating_sub(1);
+        }
+        due
     }
 
     /// The fault this request meets, which is thereby used up once.
     pub(super) fn take(&mut self, action: &str, page: u32) -> Option<Fault> {
-        self.0.retain(|(_, _, times)| *times != Some(0));
-        let (_, fault, times) = self.0.iter_mut().find(|(on, fault, _)| {
+        self.on.retain(|(_, _, times)| *times != Some(0));
+        let (_, fault, times) = self.on.iter_mut().find(|(on, fault, _)| {
             let here = !matches!(fault, Fault::OnPage(nth, _) if *nth != page);
             here && (on == "*" || on == action)
         })?;
@@ -308,6 +334,15 @@ mod tests {
         assert_eq!(faults.take("DescribeInstances", 1), Some(Fault::Json200));
         faults.clear();
         assert_eq!(faults.take("DescribeInstances", 1), None);
+    }
+
+    #[test]
+    fn fault_at_a_request_waits_for_it() {
+        let mut faults = Faults::default();
+        faults.inject_at(3, Fault::Hang);
+        faults.inject_at(1, Fault::Html200);
+        let met: Vec<_> = (0..4).map(|_| faults.arrive()).collect();
+        assert_eq!(met, [Some(Fault::Html200), None, Some(Fault::Hang), None]);
     }
 
     #[test]

@@ -233,6 +233,12 @@ impl Cloud {
         self.shared.faults().inject(action, fault, times);
     }
 
+    /// Spoils the answer to the nth request from now (from 1), whatever it asks for, be it denied or refused. What it
+    /// asks for has been done. Of faults that are a refusal or change what is done, nothing comes.
+    pub fn inject_at(&self, nth: u32, fault: Fault) {
+        self.shared.faults().inject_at(nth, fault);
+    }
+
     /// Ends all faults.
     pub fn clear_faults(&self) {
         self.shared.faults().clear();

@@ -237,8 +237,10 @@ async fn respond(
         request_id,
         now,
     };
+    let due = shared.faults().arrive();
     let mut fault = None;
     let outcome = received.outcome(shared, &mut fault);
+    let fault = fault.or(due);
     let (status, body) = match &outcome {
         Ok(body) => (200, body.clone()),
         Err(refusal) if matches!(fault, Some(Fault::MotoEnvelope { .. })) => {

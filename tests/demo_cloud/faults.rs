@@ -99,6 +99,26 @@ async fn connection_is_cut_in_the_middle_of_the_body() {
     assert!(response.chunk().await.is_err());
 }
 
+#[tokio::test]
+async fn connection_is_closed_without_a_byte() {
+    let cloud = cloud(still()).await;
+    cloud.inject("DescribeInstances", Fault::Close, Some(1));
+    let ec2 = Client::admin(&cloud, "ec2");
+    assert!(ec2.send("DescribeInstances", &[]).await.is_err());
+    assert_eq!(ec2.call("DescribeInstances", &[]).await.status, 200);
+}
+
+#[tokio::test]
+async fn answer_to_the_nth_request_is_spoilt_whatever_it_asks_for() {
+    let cloud = cloud(still()).await;
+    let key = cloud.create_describe_only_user("watcher", &["ec2:DescribeInstances"]);
+    let ec2 = Client::new(&cloud, key, "ec2");
+    cloud.inject_at(2, Fault::Empty(502));
+    assert_eq!(ec2.call("DescribeInstances", &[]).await.status, 200);
+    assert_eq!(ec2.call("StopInstances", &[]).await.status, 502);
+    assert_eq!(ec2.call("StopInstances", &[]).await.status, 403);
+}
+
 #[tokio::test(start_paused = true)]
 async fn late_answer_comes_and_hanging_one_never_does() {
     let cloud = cloud(still()).await;
