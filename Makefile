@@ -6,6 +6,8 @@ export TEST_PROMTOOL ?= $(CURDIR)/target/prometheus/promtool
 
 .PHONY: test parts lint deny clean-parts
 
+# Most tests wait for a cloud rather than work.
+test: export RUST_TEST_THREADS ?= 4
 test: parts
 	cargo test --locked --all-targets
 

@@ -1,7 +1,9 @@
 //! How bootstrap, rotate and teardown end when they do not end well.
 
+use anyhow::anyhow;
+
 use super::key_file;
-use crate::api;
+use crate::api::{self, Cause, Effect, Reason};
 
 /// Why it was not done.
 #[derive(Debug, thiserror::Error)]
@@ -20,7 +22,13 @@ pub enum Error {
 /// With what to do about it.
 impl From<api::Error> for Error {
     fn from(error: api::Error) -> Self {
-        Self::Failed(anyhow::anyhow!(error.explained()))
+        let words = error.explained();
+        if error.action.effect == Effect::Changes && !is_surely_undone(&error) {
+            return Self::Failed(anyhow!(
+                "{words}. Whether it was done is not known: run the same command again, which finds out"
+            ));
+        }
+        Self::Failed(anyhow!(words))
     }
 }
 
@@ -31,5 +39,23 @@ impl From<key_file::Error> for Error {
             key_file::ErrorKind::Refused => Self::Refused(error.to_string()),
             key_file::ErrorKind::Failed => Self::Failed(error.into()),
         }
+    }
+}
+
+/// Whether the cloud has certainly not done what it was asked for: it said no, or was not asked.
+pub(super) fn is_surely_undone(error: &api::Error) -> bool {
+    match &error.cause {
+        Cause::Answer(answer) => {
+            answer.has_code && (answer.status < 500 || answer.reason() == Reason::Throttled)
+        }
+        Cause::Credentials(_)
+        | Cause::Locked { .. }
+        | Cause::NoTime { .. }
+        | Cause::Unsendable { .. }
+        | Cause::NoEndpoint { .. } => true,
+        Cause::Unreachable { .. }
+        | Cause::Timeout { .. }
+        | Cause::Malformed { .. }
+        | Cause::Endless { .. } => false,
     }
 }

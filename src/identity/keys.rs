@@ -8,14 +8,14 @@ use anyhow::anyhow;
 
 use jiff::Timestamp;
 
-use super::error::Error;
+use super::error::{Error, is_surely_undone};
 use super::iam::{Iam, Key, LastUse};
 use super::key_choice::{Choice, Evidence, KeyStep, described};
 use super::key_file::{self, Begun, Journal, KeyFile};
 use super::plan::{Action, Part, Step};
 use super::proof::{self, Patience, Proof, Trial};
 use super::{Event, Place, Told, wait};
-use crate::api::{self, Cause, Reason};
+use crate::api;
 use crate::credentials::Credentials;
 use crate::provider::Provider;
 use crate::resource::Kind;
@@ -167,7 +167,10 @@ impl Keys<'_, '_> {
                 Ok((credentials, proof, begun))
             }
             Err(NotMade::Surely(error)) => {
-                begun.abandon()?;
+                // That there is no key matters more; the next run reads the note and comes to the same.
+                if let Err(left) = begun.abandon() {
+                    (self.told)(Event::Note(&left.to_string()));
+                }
                 Err(error)
             }
             // The note stays: the next run knows the key, if there is one, for a stray.
@@ -199,18 +202,8 @@ impl Keys<'_, '_> {
         };
         match beside.swap() {
             Ok(()) => {}
-            // The file may be the old one after a power failure: then both keys are needed.
-            Err(error @ key_file::Error::NotDurable { .. }) => {
-                return Err(NotMade::Perhaps(
-                    anyhow!(
-                        "{error}. The new key {} is in {}: run the same command again once the disk is well, which \
-                         completes this",
-                        credentials.access_key_id,
-                        evidence.out
-                    )
-                    .into(),
-                ));
-            }
+            // The old key may be back after a power failure, and has to work then.
+            Err(error @ key_file::Error::NotDurable { .. }) => return Err(NotMade::Perhaps(error.into())),
             Err(error) => return Err(self.undo(&credentials, &error.to_string()).await),
         }
         let detail = format!(
@@ -304,13 +297,7 @@ impl Keys<'_, '_> {
         if is_surely_undone(&error) {
             return Err(NotMade::Surely(error.into()));
         }
-        let words = error.explained();
-        Err(NotMade::Perhaps(
-            anyhow!(
-                "{words}. Whether a key was made is not known: run the same command again, which finds out"
-            )
-            .into(),
-        ))
+        Err(NotMade::Perhaps(error.into()))
     }
 
     /// The user has as many keys as it may: which one has to go?
@@ -378,24 +365,6 @@ impl NotMade {
         match self {
             Self::Surely(error) | Self::Perhaps(error) => error,
         }
-    }
-}
-
-/// Whether the cloud has certainly not done what it was asked for: it said no, or was not asked.
-fn is_surely_undone(error: &api::Error) -> bool {
-    match &error.cause {
-        Cause::Answer(answer) => {
-            answer.has_code && (answer.status < 500 || answer.reason() == Reason::Throttled)
-        }
-        Cause::Credentials(_)
-        | Cause::Locked { .. }
-        | Cause::NoTime { .. }
-        | Cause::Unsendable { .. }
-        | Cause::NoEndpoint { .. } => true,
-        Cause::Unreachable { .. }
-        | Cause::Timeout { .. }
-        | Cause::Malformed { .. }
-        | Cause::Endless { .. } => false,
     }
 }
 

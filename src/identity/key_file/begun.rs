@@ -85,7 +85,9 @@ impl Begun {
         self.end()
     }
 
-    fn end(&self) -> Result<(), Error> {
+    fn end(self) -> Result<(), Error> {
+        // The note goes last: without one, nobody looks for what else was left.
+        drop(self.spare);
         self.lock.remove()?;
         // A note that comes back after a power failure is a false alarm, no loss.
         sync_directory(&self.key_file.0.place.directory).ok();
@@ -170,12 +172,13 @@ fn prepare(
 pub(super) fn try_out(key_file: &KeyFile) -> Result<(), Error> {
     let lock = Lock::take(&key_file.0.place.journal, &key_file.0.path)?;
     let noted = lock.noted()?;
-    let prepared = prepare(key_file, &lock, noted.as_ref(), None);
+    // The room that was taken goes before the note.
+    let tried = prepare(key_file, &lock, noted.as_ref(), None).map(drop);
     // What is noted there is for the run that begins.
     if noted.is_none() {
         lock.remove()?;
     }
-    prepared.map(drop)
+    tried
 }
 
 /// More than a key and all that is written around it.

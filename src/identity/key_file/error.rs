@@ -105,8 +105,8 @@ pub enum Error {
     },
     /// The new file stands, but the system did not confirm that it would after a power failure.
     #[error(
-        "{} holds the new key, but its directory cannot be synced ({cause}): keep the old key until the disk is \
-         seen to",
+        "{} holds the new key, but its directory cannot be synced ({cause}), and what was there may be back after a \
+         power failure: see to the disk, then run the same command again, which completes this",
         .path.display(),
     )]
     NotDurable {
