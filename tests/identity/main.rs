@@ -22,6 +22,7 @@ mod demo_cloud;
 mod demo_scene;
 mod formats;
 mod making;
+mod proof;
 mod refusals;
 mod removal;
 mod renewal;
