@@ -1,0 +1,89 @@
+use std::path::Path;
+
+use super::*;
+
+fn headers(name: &'static str, value: &str) -> HeaderMap {
+    HeaderMap::from_iter([(
+        reqwest::header::HeaderName::from_static(name),
+        value.parse().unwrap(),
+    )])
+}
+
+/// What makes a key is answered with its secret, once.
+#[test]
+fn an_answer_that_is_not_understood_is_shown_unless_it_may_hold_a_new_secret() {
+    let credentials = Credentials {
+        access_key_id: "AKIAIOSFODNN7EXAMPLE".to_owned(),
+        secret_access_key: "own-secret".into(),
+        session_token: None,
+    };
+    let detail = |effect| {
+        let reply = Reply {
+            status: 200,
+            body: br#"{"SecretAccessKey": "canary"}"#.to_vec(),
+            ..Reply::default()
+        };
+        let error = reply.into_answer("h", "CreateAccessKeyResponse", &credentials, effect);
+        error.unwrap_err().to_string()
+    };
+    assert!(detail(Effect::Describes).contains("canary"));
+    let told = detail(Effect::Changes);
+    assert!(!told.contains("canary") && told.contains("29 bytes"), "{told}");
+}
+
+#[test]
+fn only_what_is_all_on_this_machine_goes_without_a_proxy() {
+    let endpoint = |url: &str| Endpoint {
+        url: url.parse().unwrap(),
+        signing_name: "ec2".to_owned(),
+        region: "r".to_owned(),
+        version: "v",
+    };
+    let needs = |urls: [&str; 2]| {
+        let needs = Needs::of(urls.map(endpoint).iter(), None);
+        (needs.plain, needs.loopback)
+    };
+    assert_eq!(
+        needs(["http://127.0.0.1:5000/", "http://[::1]:5000/x"]),
+        (true, true)
+    );
+    assert_eq!(needs(["https://localhost/", "http://127.9.9.9/"]), (false, true));
+    assert_eq!(
+        needs(["http://127.0.0.1/", "http://127.0.0.1.example/"]),
+        (true, false)
+    );
+}
+
+#[test]
+fn retry_after_is_read_in_each_form() {
+    assert_eq!(
+        retry_after(&headers("retry-after", "7")),
+        Some(Duration::from_secs(7))
+    );
+    assert_eq!(
+        retry_after(&headers("x-amz-retry-after", "1500")),
+        Some(Duration::from_millis(1500))
+    );
+    let past = headers("retry-after", "Wed, 21 Oct 2015 07:28:00 GMT");
+    assert_eq!(retry_after(&past), Some(Duration::ZERO));
+    let ahead = retry_after(&headers("retry-after", "Fri, 21 Oct 2050 07:28:00 GMT")).unwrap();
+    assert!(ahead > Duration::from_secs(86_400));
+    assert_eq!(retry_after(&headers("retry-after", "soon")), None);
+}
+
+#[test]
+fn a_bundle_without_a_certificate_is_refused_with_its_path() {
+    let needs = |path: &Path| Needs {
+        ca_bundle: Some(path.to_owned()),
+        plain: false,
+        loopback: false,
+    };
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "not a certificate").unwrap();
+    let error = Transport::new(&needs(file.path())).unwrap_err().to_string();
+    assert!(error.contains(&file.path().display().to_string()), "{error}");
+    assert!(matches!(
+        Transport::new(&needs(Path::new("/nowhere"))),
+        Err(BadTransport::Unreadable { .. })
+    ));
+}
