@@ -86,7 +86,7 @@ impl Left {
 
     /// Whether it was cut off behind all that it was to do. The next rotation is another one.
     fn is_done(&self, task: Task) -> bool {
-        matches!(task, Task::ReplaceKey | Task::Rotate) && self.swapped_in.is_some() && !self.noted
+        task == Task::Rotate && self.swapped_in.is_some() && !self.noted
     }
 }
 

@@ -95,7 +95,7 @@ impl Scene {
     /// A command that has nothing left to do once the task is done.
     pub(crate) fn command_afterwards(&self) -> Command {
         match self.task {
-            Task::ReplaceKey | Task::Rotate => self.bootstrap(&[]),
+            Task::Rotate => self.bootstrap(&[]),
             _ => self.command(),
         }
     }

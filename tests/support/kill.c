@@ -2,6 +2,7 @@
  *
  * STEPS_LOG   a file that each step is written to, one a line
  * STEPS_KILL  the step just before which the program is killed
+ * STEPS_REST  the step just before which it rests for three seconds
  * STEPS_FAIL  the step that is not done and fails with the error number STEPS_ERROR; with STEPS_ON, all after it too
  */
 #define _GNU_SOURCE
@@ -44,6 +45,8 @@ static int fails(const char *call, const char *path)
 		kill(getpid(), SIGKILL);
 		pause();
 	}
+	if (step == number("STEPS_REST"))
+		sleep(3);
 	int failing = number("STEPS_FAIL");
 	if (failing == 0 || step < failing || (step > failing && !getenv("STEPS_ON")))
 		return 0;
