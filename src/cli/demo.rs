@@ -18,7 +18,7 @@ use crate::config::Address;
 use crate::credentials::{Credentials, Source};
 use crate::demo::{Cloud, Key, Options};
 use crate::identity::policy::Policy;
-use crate::identity::{self, Event, Names, Out, Patience, Place, Retirement, Wish};
+use crate::identity::{self, Event, Names, Out, Patience, Place, Wish};
 use crate::provider::Provider;
 use crate::resources::KINDS;
 
@@ -151,10 +151,8 @@ async fn bootstrapped(cloud: &Cloud, provider: Provider, region: &str) -> Result
         update_policy: false,
         accept: Vec::new(),
         replace_keys: Vec::new(),
-        retirement: Retirement {
-            grace: Duration::ZERO,
-            keep: None,
-        },
+        grace: None,
+        keep_old: None,
     };
     // What is made here is known here at once.
     let patience = Patience {
@@ -192,6 +190,7 @@ fn watching(cloud: &Cloud, provider: Provider, region: &str, key: &Credentials) 
             endpoint_url: Some(Given(Some(cloud.url()))),
         },
         credentials_file: None,
+        profile: None,
     };
     let mut settings = account.settings()?;
     settings.interval = POLL_EVERY;

@@ -108,6 +108,9 @@ struct AccountArguments {
     /// Where the key is, if not in the provider's usual places.
     #[arg(long, env = "VIGIE_CREDENTIALS_FILE", value_name = "FILE")]
     credentials_file: Option<Given<PathBuf>>,
+    /// The profile of the key, in that file or in the provider's usual ones.
+    #[arg(long, env = "VIGIE_PROFILE", value_name = "NAME")]
+    profile: Option<Given<String>>,
 }
 
 /// Where a cloud is, without a settings file.
@@ -116,7 +119,7 @@ struct PlaceArguments {
     /// The cloud: `outscale` or `aws`.
     #[arg(long, env = "VIGIE_PROVIDER", value_name = "PROVIDER")]
     provider: Option<Given<Provider>>,
-    /// The region to poll; more than one by repeating it.
+    /// The region; more than one by repeating it, or with commas.
     #[arg(
         long = "region",
         env = "VIGIE_REGIONS",
@@ -305,6 +308,7 @@ impl AccountArguments {
             provider,
             regions: self.place.regions(),
             credentials_file: Given::value(self.credentials_file.as_ref()),
+            profile: Given::value(self.profile.as_ref()),
             endpoint_url: self.place.endpoint_url(),
         };
         config::load_one(&one, &registry, &variables).map_err(Failure::usage)
@@ -319,6 +323,7 @@ impl AccountArguments {
                 "--credentials-file",
                 Given::value(self.credentials_file.as_ref()).is_some(),
             ),
+            ("--profile", Given::value(self.profile.as_ref()).is_some()),
             ("--endpoint-url", self.place.endpoint_url().is_some()),
         ];
         match given.into_iter().find(|(_, given)| *given) {

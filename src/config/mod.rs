@@ -175,6 +175,8 @@ pub struct OneAccount {
     pub regions: Vec<String>,
     /// `--credentials-file`, relative to the working directory.
     pub credentials_file: Option<PathBuf>,
+    /// `--profile`, of that file or of the provider's usual ones.
+    pub profile: Option<String>,
     /// `--endpoint-url`, for all services.
     pub endpoint_url: Option<String>,
 }

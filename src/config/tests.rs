@@ -73,6 +73,7 @@ fn one_account() -> OneAccount {
         provider: Provider::Aws,
         regions: vec!["us-east-1".to_owned(), "eu-west-1".to_owned()],
         credentials_file: Some("key".into()),
+        profile: None,
         endpoint_url: Some("http://127.0.0.1:5000".to_owned()),
     }
 }

@@ -140,12 +140,15 @@ impl WrittenAccount {
         let endpoint: Option<Written<Url>> = (one.endpoint_url.as_deref())
             .map(|url| parsed("--endpoint-url", url))
             .transpose()?;
+        let profile = (one.profile.as_deref())
+            .map(|profile| parsed("--profile", profile))
+            .transpose()?;
         Ok(Self {
             name: Written(Name("default".to_owned())),
             provider: one.provider,
             regions,
             credentials_file: one.credentials_file.clone().map(|path| Written(FilePath(path))),
-            profile: None,
+            profile,
             kinds: None,
             tags: None,
             state_series: None,

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::error::Error;
 use super::iam::{Iam, NO_SUCH_ENTITY};
 use super::key_choice::{Choice, Evidence, KeyStep};
-use super::keys::{self, Keys, Out, Retirement};
+use super::keys::{self, Keys, Out, REQUEST_TIME, Retirement};
 use super::plan::{Action, Part, Plan, Step};
 use super::proof::{Patience, Proof};
 use super::survey::Survey;
@@ -97,15 +97,14 @@ pub async fn bootstrap(
             .await
             .map_err(|error| unproven(&error, &credentials.access_key_id, &out))?,
     };
-    let is_read = matches!(out, Out::Hand { .. }) || replaces.iter().any(|id| evidence.in_file == Some(id));
+    // Of a key that is in no file we know of, nobody waits for the successor.
+    let may_be_used = matches!(out, Out::Hand { .. })
+        || matches!(choice.step, KeyStep::Finish { .. })
+        || replaces.iter().any(|id| evidence.in_file == Some(id));
+    let usual = if may_be_used { REQUEST_TIME } else { Duration::ZERO };
     let retirement = Retirement {
-        // Of a key that is in no file we know of, nobody waits for the successor.
-        grace: if is_read {
-            wish.retirement.grace
-        } else {
-            Duration::ZERO
-        },
-        ..wish.retirement
+        grace: wish.grace.unwrap_or(usual),
+        keep: wish.keep_old,
     };
     keys.retire(replaces, retirement).await?;
     if let Some(begun) = begun {

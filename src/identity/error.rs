@@ -3,7 +3,7 @@
 use anyhow::anyhow;
 
 use super::key_file;
-use crate::api::{self, Cause, Effect, Reason};
+use crate::api::{self, Cause, Effect, Reason, Service};
 
 /// Why it was not done.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +22,13 @@ pub enum Error {
 /// With what to do about it.
 impl From<api::Error> for Error {
     fn from(error: api::Error) -> Self {
+        if error.lacks_permission() && error.action.service == Service::Iam {
+            return Self::Failed(anyhow!(
+                "{error}: {}; this takes an admin's key: name another with `--admin-profile` or `--admin-credentials` (the \
+                 README lists what it has to be allowed)",
+                error.cause
+            ));
+        }
         let words = error.explained();
         if error.action.effect == Effect::Changes && !is_surely_undone(&error) {
             return Self::Failed(anyhow!(

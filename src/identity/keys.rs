@@ -248,7 +248,7 @@ impl Keys<'_, '_> {
         };
         let proof = proof::prove(trial, patience, self.told).await?;
         let detail = format!(
-            "{} may do the {} things that vigie needs; {} others were tried and denied",
+            "{} may do what vigie needs ({}); {} other things were tried and denied",
             proof.access_key_id,
             proof.allowed.len(),
             proof.denied.len()

@@ -79,8 +79,11 @@ pub struct Wish {
     pub accept: Vec<String>,
     /// The ids of keys to replace by a new one.
     pub replace_keys: Vec<String>,
-    /// What becomes of a key that is replaced, where somebody may still use it.
-    pub retirement: Retirement,
+    /// How long a key that is replaced goes on working; otherwise as long as a request takes, where somebody may still
+    /// use it, or not at all.
+    pub grace: Option<Duration>,
+    /// How long it is then kept, inactive.
+    pub keep_old: Option<Duration>,
 }
 
 /// What happens on the way, for whoever watches.

@@ -125,8 +125,7 @@ pub(super) async fn prove(
 ) -> anyhow::Result<Proof> {
     wait("the cloud to know the key and its policy", patience.first, told).await;
     let begun = Instant::now();
-    let mut agreeing = 0;
-    let mut attempt = 0;
+    let (mut agreeing, mut attempt, mut said) = (0, 0, false);
     loop {
         attempt += 1;
         // A breaker of its own for each try: the breaker's waits are for an agent that stays.
@@ -151,7 +150,14 @@ pub(super) async fn prove(
             return Err(given_up(trial, why, attempt));
         }
         if let Some(why) = why {
-            told(Event::Note(&format!("not yet: {}", why.words)));
+            // A request's id makes each refusal another one: the first says it all.
+            let words = if said {
+                "not yet".to_owned()
+            } else {
+                format!("not yet: {}", why.words)
+            };
+            told(Event::Note(&words));
+            said = true;
         }
         wait("the cloud to know the key and its policy", patience.pause, told).await;
     }
@@ -165,6 +171,9 @@ fn given_up(trial: Trial<'_>, why: Option<Why>, attempts: u32) -> anyhow::Error 
         );
     };
     let mut words = format!("{} (after {attempts} tries)", why.words);
+    if why.refused {
+        words.push_str("; is the region the right one, and enabled for this account?");
+    }
     if why.refused && trial.place.provider.lock_out_after().is_some() {
         words.push_str(
             "; wait a quarter of an hour before the next run, since refusals in a row lock the account",

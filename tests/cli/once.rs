@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::process::Stdio;
 
 use ::vigie::demo::{Fault, Options};
+use secrecy::ExposeSecret as _;
 use serde_json::Value;
 
 use crate::bad_input::CANARY;
@@ -254,4 +255,36 @@ async fn failed_poll_is_a_failure_whether_anybody_reads_or_not() {
         let status = status.expect("vigie ends").expect("vigie starts");
         assert_eq!(status.code(), Some(code), "{command}");
     }
+}
+
+#[tokio::test]
+async fn profile_of_the_credentials_file_is_the_one_that_is_named() {
+    let demo = Demo::start(Options::default()).await;
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let file = folder.path().join("credentials");
+    let (id, secret) = (
+        &demo.key.access_key_id,
+        demo.key.secret_access_key.expose_secret(),
+    );
+    let text = format!(
+        "[default]\naws_access_key_id = AKOTHER\naws_secret_access_key = {CANARY}\n\
+         [vigie]\naws_access_key_id = {id}\naws_secret_access_key = {secret}\n"
+    );
+    std::fs::write(&file, text).expect("the file can be written");
+    let url = demo.cloud.url();
+    let place = [
+        "--provider",
+        "outscale",
+        "--region",
+        "eu-west-2",
+        "--endpoint-url",
+        &url,
+    ];
+    let mut named = vigie(&["once", "--profile", "vigie", "--credentials-file"]);
+    let told = run(named.arg(&file).args(place)).await;
+    assert_eq!(told.code, Some(0), "{}", told.stderr);
+    let mut unknown = vigie(&["once", "--profile", "nobody", "--credentials-file"]);
+    let told = run(unknown.arg(&file).args(place)).await;
+    assert_eq!(told.code, Some(64), "{}", told.stderr);
+    assert!(told.stderr.contains("no profile `nobody`"), "{}", told.stderr);
 }

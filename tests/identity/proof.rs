@@ -2,14 +2,13 @@
 
 use std::fmt::Write as _;
 use std::io;
-use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
 use vigie::credentials::{Credentials, Source};
 use vigie::demo::{Cloud, Fault, Options};
 use vigie::identity::policy::Policy;
-use vigie::identity::{self, Error, Event, Names, Out, Patience, Place, Proof, Retirement, Wish};
+use vigie::identity::{self, Error, Event, Names, Out, Patience, Place, Proof, Wish};
 use vigie::provider::Provider;
 use vigie::resources::KINDS;
 
@@ -107,10 +106,8 @@ async fn bootstrap(cloud: &Cloud) -> (Result<Proof, Error>, String) {
         update_policy: false,
         accept: Vec::new(),
         replace_keys: Vec::new(),
-        retirement: Retirement {
-            grace: Duration::ZERO,
-            keep: None,
-        },
+        grace: None,
+        keep_old: None,
     };
     let patience = Patience {
         tries: 1,

@@ -86,7 +86,10 @@ impl Scene {
         match self.task {
             Task::Bootstrap | Task::BootstrapBeside => self.bootstrap(&[]),
             Task::UpdatePolicy => self.bootstrap(&["--update-policy"]),
-            Task::ReplaceKey => self.bootstrap(&["--replace-key", self.old.as_deref().unwrap_or_default()]),
+            Task::ReplaceKey => {
+                let old = self.old.as_deref().unwrap_or_default();
+                self.bootstrap(&["--grace", "0s", "--replace-key", old])
+            }
             Task::Rotate => self.command_with_a_file(&["rotate", "--grace", "0s"]),
             Task::Teardown => self.admins(&["teardown", "--yes"]),
         }

@@ -44,6 +44,7 @@ impl AdminArguments {
             provider: self.provider()?,
             regions: self.place.regions(),
             credentials_file: None,
+            profile: None,
             endpoint_url: self.place.endpoint_url(),
         };
         let registry: Vec<_> = KINDS

@@ -1,7 +1,7 @@
 //! `vigie bootstrap`: the limited identity, once.
 
 use std::io::{IsTerminal as _, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use clap::Args;
@@ -15,7 +15,7 @@ use crate::credentials::Credentials;
 use crate::identity::key_file::{self, Format};
 use crate::identity::plan::Plan;
 use crate::identity::policy::Policy;
-use crate::identity::{self, Event, Out, Patience, Wish};
+use crate::identity::{self, Event, Out, Patience, Place, Wish};
 
 /// What `vigie bootstrap` takes.
 #[derive(Debug, Args)]
@@ -72,9 +72,10 @@ pub(in crate::cli) async fn bootstrap(arguments: Arguments) -> Result<(), Failur
         kinds,
         policy,
         update_policy: arguments.update_policy,
-        accept: arguments.kinds.accept,
+        accept: arguments.kinds.accepted(provider)?,
         replace_keys: arguments.replace_keys,
-        retirement: arguments.retirement.retirement(),
+        grace: arguments.retirement.grace(),
+        keep_old: arguments.retirement.keep_old(),
     };
     let to_stdout = arguments.out.as_deref().is_some_and(|out| out.as_os_str() == "-");
     let (profile, format) = (arguments.file.profile.clone(), arguments.file.format);
@@ -129,6 +130,9 @@ pub(in crate::cli) async fn bootstrap(arguments: Arguments) -> Result<(), Failur
         Ok(proof) => proof,
         Err(error) => return subject.end(&progress, Err(error)),
     };
+    if let Some(path) = arguments.out.as_ref().filter(|_| !to_stdout) {
+        say(&next_step(&place, path, &profile, format));
+    }
     let words = in_words(
         &place,
         &wish.names.user,
@@ -141,6 +145,32 @@ pub(in crate::cli) async fn bootstrap(arguments: Arguments) -> Result<(), Failur
         write!(std::io::stdout(), "{words}")?;
     }
     subject.end(&progress, Ok(Some(&proof)))
+}
+
+/// How the key is used from here.
+fn next_step(place: &Place, path: &Path, profile: &str, format: Option<Format>) -> String {
+    let path = path.display();
+    match format {
+        Some(Format::Env) => {
+            format!("  next: give {path} to the agent as its environment (systemd: `EnvironmentFile={path}`)")
+        }
+        Some(Format::K8sSecret) => {
+            format!(
+                "  next: `kubectl apply -f {path}`, mount the Secret, and name its file `credentials` to the agent"
+            )
+        }
+        _ => {
+            let profile = match profile {
+                "default" => String::new(),
+                profile => format!(" --profile {profile}"),
+            };
+            let regions = place.regions.join(",");
+            let provider = place.provider;
+            format!(
+                "  next: vigie once --provider {provider} --region {regions} --credentials-file {path}{profile} --format table"
+            )
+        }
+    }
 }
 
 /// A secret is shown to nobody who looks over a shoulder.

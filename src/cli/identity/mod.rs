@@ -21,7 +21,8 @@ pub(super) use teardown::{Arguments as Teardown, teardown};
 use super::Failure;
 use crate::config;
 use crate::identity::key_file::{Format, KeyFile};
-use crate::identity::{self, Names, REQUEST_TIME, Retirement};
+use crate::identity::probe;
+use crate::identity::{self, Names};
 use crate::provider::Provider;
 use crate::resource::Kind;
 use crate::resources::KINDS;
@@ -68,7 +69,7 @@ struct FileArguments {
 /// What becomes of a key that a new one replaces.
 #[derive(Debug, Args)]
 struct RetirementArguments {
-    /// How long the old key goes on working beside the new one, for whoever still uses it [default: 30s].
+    /// How long the old key goes on working beside the new one [default: 30s where somebody may still use it].
     #[arg(long, value_name = "TIME")]
     grace: Option<Time>,
     /// Make the old key inactive then, and delete it only after this time: until then it can be brought back.
@@ -77,11 +78,12 @@ struct RetirementArguments {
 }
 
 impl RetirementArguments {
-    fn retirement(&self) -> Retirement {
-        Retirement {
-            grace: self.grace.map_or(REQUEST_TIME, |Time(time)| time),
-            keep: self.keep_old.map(|Time(time)| time),
-        }
+    fn grace(&self) -> Option<Duration> {
+        self.grace.map(|Time(time)| time)
+    }
+
+    fn keep_old(&self) -> Option<Duration> {
+        self.keep_old.map(|Time(time)| time)
     }
 }
 
@@ -138,6 +140,21 @@ fn check_name(flag: &str, name: &str, longest: usize) -> Result<(), Failure> {
 }
 
 impl KindArguments {
+    /// The actions that need not be denied: probes, all of them.
+    fn accepted(&self, provider: Provider) -> Result<Vec<String>, Failure> {
+        let probes: Vec<_> = probe::probes(provider)
+            .into_iter()
+            .map(|probe| probe.action.policy_name())
+            .collect();
+        if let Some(odd) = self.accept.iter().find(|action| !probes.contains(action)) {
+            return Err(Failure::usage(anyhow::anyhow!(
+                "`--accept` has {odd:?}, which is not tried: write any of {}",
+                probes.join(", ")
+            )));
+        }
+        Ok(self.accept.clone())
+    }
+
     fn kinds(&self, provider: Provider) -> Result<Vec<&'static Kind>, Failure> {
         let there = || {
             KINDS

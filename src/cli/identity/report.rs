@@ -147,17 +147,16 @@ pub(super) fn in_words(
          balancer's name that nobody can have given, and listings.\n",
     );
     if let Some((names, policy)) = granted {
-        let actions: Vec<_> = policy.actions().collect();
         writeln!(
             text,
-            "\nThe user {} is in the group {} and in no other. The group holds the policy {} and nothing else; neither \
-             has an inline\npolicy. The policy allows this, on all resources, and nothing else: {}",
-            names.user,
-            names.group,
-            names.policy,
-            actions.join(", ")
+            "\nThe user {} is in the group {} and in no other. The group holds the policy {} and nothing else;\nneither \
+             has an inline policy. The policy allows this, on all resources, and nothing else:",
+            names.user, names.group, names.policy
         )
         .ok();
+        for action in policy.actions() {
+            writeln!(text, "  {action}").ok();
+        }
     }
     text
 }

@@ -11,7 +11,7 @@ use super::progress::Progress;
 use super::report::{Subject, in_words};
 use super::{FileArguments, KindArguments, RetirementArguments, check_name};
 use crate::cli::Failure;
-use crate::identity::{self, Event, Names, Patience, Rotation};
+use crate::identity::{self, Event, Names, Patience, REQUEST_TIME, Retirement, Rotation};
 
 /// What `vigie rotate` takes.
 #[derive(Debug, Args)]
@@ -41,6 +41,7 @@ pub(in crate::cli) struct Arguments {
 pub(in crate::cli) async fn rotate(arguments: Arguments) -> Result<(), Failure> {
     let provider = arguments.admin.provider()?;
     let kinds = arguments.kinds.kinds(provider)?;
+    let accept = arguments.kinds.accepted(provider)?;
     check_name("--user", &arguments.user, 64)?;
     if arguments.out.as_os_str() == "-" {
         return Err(Failure::usage(anyhow!(
@@ -64,9 +65,12 @@ pub(in crate::cli) async fn rotate(arguments: Arguments) -> Result<(), Failure> 
     let rotation = Rotation {
         user: &arguments.user,
         kinds: &kinds,
-        accept: &arguments.kinds.accept,
+        accept: &accept,
         delete_first: arguments.delete_key.as_deref(),
-        retirement: arguments.retirement.retirement(),
+        retirement: Retirement {
+            grace: arguments.retirement.grace().unwrap_or(REQUEST_TIME),
+            keep: arguments.retirement.keep_old(),
+        },
         patience: Patience::of(provider),
     };
     let mut told = |event: Event<'_>| progress.tell(event);

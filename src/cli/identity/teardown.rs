@@ -46,7 +46,10 @@ pub(in crate::cli) async fn teardown(arguments: Arguments) -> Result<(), Failure
         for step in &teardown.plan.steps {
             progress.tell(Event::Step(step));
         }
-        say("  there is nothing to remove");
+        say(&format!(
+            "  there is nothing to remove: no user {}, nothing that was made for it",
+            names.user
+        ));
         return subject.end(&progress, Ok(None));
     }
     if !arguments.yes {

@@ -15,10 +15,8 @@ fn wish() -> Wish {
         update_policy: false,
         accept: Vec::new(),
         replace_keys: Vec::new(),
-        retirement: super::super::Retirement {
-            grace: std::time::Duration::ZERO,
-            keep: None,
-        },
+        grace: None,
+        keep_old: None,
     }
 }
 
