@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use tokio::time::Instant;
 
 use super::probe::{self, Finding, Probe, Verdict};
@@ -22,7 +22,6 @@ pub struct Audit {
     /// How the id of the key in force ends, if there was a key.
     pub access_key_suffix: Option<String>,
     /// When it ended.
-    #[serde(serialize_with = "as_text")]
     pub at: Timestamp,
     /// What follows from the rest.
     pub outcome: Outcome,
@@ -239,10 +238,6 @@ fn settle(settled: &mut Vec<Settled>, action: String, region: &str) {
             regions: vec![region.to_owned()],
         }),
     }
-}
-
-fn as_text<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(at)
 }
 
 /// The region of what has none.

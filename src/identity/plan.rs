@@ -152,7 +152,8 @@ impl Plan {
     }
 
     /// What is to be done about a part.
-    pub fn of(&self, part: Part) -> Action {
+    #[cfg(test)]
+    pub(super) fn of(&self, part: Part) -> Action {
         let step = self.steps.iter().find(|step| step.part == part);
         step.map_or(Action::Keep, |step| step.action)
     }
