@@ -23,13 +23,18 @@ impl Client {
     ) -> Result<String, Error> {
         let endpoint = self.endpoint(action).map_err(|cause| failed(action, 0, cause))?;
         let body = form(endpoint, action, parameters);
+        let call = Call {
+            endpoint,
+            action,
+            body: &body,
+        };
         let account = &*self.region.account;
         let mut attempts = 0;
         loop {
             let key = account
                 .key()
                 .map_err(|error| failed(action, attempts, error.into()))?;
-            let cause = match self.attempt(endpoint, action, &key, &body, &mut attempts).await {
+            let cause = match self.attempt(call, &key, &mut attempts).await {
                 Ok(answer) => return Ok(answer),
                 Err(Tried::WithAnOldKey(_)) if attempts < ATTEMPTS_WITH_A_REMEDY => continue,
                 Err(Tried::WithAnOldKey(cause) | Tried::Failed(cause)) => cause,
@@ -50,14 +55,7 @@ impl Client {
 
     /// Sends one request, once key, place and budget allow it, and judges what came back. A clock that
     /// turns out to be off is corrected, and the request sent once more.
-    async fn attempt(
-        &self,
-        endpoint: &Endpoint,
-        action: &'static Action,
-        key: &Current,
-        body: &str,
-        attempts: &mut u32,
-    ) -> Result<String, Tried> {
+    async fn attempt(&self, call: Call<'_>, key: &Current, attempts: &mut u32) -> Result<String, Tried> {
         let region = &*self.region;
         let credential = &*region.account.credential;
         let waiting = async {
@@ -76,7 +74,7 @@ impl Client {
         // Another call may have been refused while this one waited.
         pass.holds().map_err(|locked| self.held_back(locked))?;
 
-        let (mut outcome, off) = self.send(endpoint, action, key, body, attempts).await;
+        let (mut outcome, off) = self.send(call, key, attempts).await;
         if let (Err(Unanswered { cause, .. }), Some(off)) = (&outcome, off)
             && refuses_the_key(cause)
         {
@@ -84,12 +82,12 @@ impl Client {
             if pass.refused_for_the_clock() {
                 self.budget().await?;
                 pass.is_latest().map_err(|locked| self.held_back(locked))?;
-                (outcome, _) = self.send(endpoint, action, key, body, attempts).await;
+                (outcome, _) = self.send(call, key, attempts).await;
             } else if let Err(Unanswered { cause, .. }) = outcome {
                 return Err(Tried::AndMayNotAgain(cause));
             }
         }
-        self.judge(&mut pass, action, key, outcome)
+        self.judge(&mut pass, call.action, key, outcome)
     }
 
     async fn budget(&self) -> Result<(), Cause> {
@@ -108,12 +106,15 @@ impl Client {
     /// Signs, sends and counts one request; gives also by how much the clock that signed it was off.
     async fn send(
         &self,
-        endpoint: &Endpoint,
-        action: &'static Action,
+        call: Call<'_>,
         key: &Current,
-        body: &str,
         attempts: &mut u32,
     ) -> (Result<String, Unanswered>, Option<i64>) {
+        let Call {
+            endpoint,
+            action,
+            body,
+        } = call;
         let region = &*self.region;
         let Account {
             name,
@@ -308,6 +309,15 @@ fn failed_with(key: &Current, action: &'static Action, attempts: u32, cause: Cau
         key_suffix: Some(key.credentials.suffix().to_owned()),
         ..failed(action, attempts, cause)
     }
+}
+
+/// What is sent with each attempt.
+#[derive(Clone, Copy)]
+struct Call<'a> {
+    endpoint: &'a Endpoint,
+    action: &'static Action,
+    /// The form.
+    body: &'a str,
 }
 
 /// What came of an attempt that gave no answer.
