@@ -7,7 +7,8 @@ use jiff::Timestamp;
 
 use super::error::Error;
 use super::iam::{Iam, NO_SUCH_ENTITY};
-use super::key_choice::{Choice, Evidence, KeyStep};
+use super::key_choice::{Choice, KeyStep, stray};
+use super::key_file::KeyFile;
 use super::keys::{self, Keys, Out, REQUEST_TIME, Retirement};
 use super::plan::{Action, Part, Plan, Step};
 use super::proof::{Patience, Proof};
@@ -35,15 +36,9 @@ pub async fn bootstrap(
     let iam = admin_of(place, admin)?;
     let (survey, choice, changed) = settle(&iam, wish, &out, told).await?;
     let name = out.name();
-    let held = out.key().cloned();
-    let journal = out.file().and_then(|file| file.journal().cloned());
-    let evidence = Evidence {
-        user: &wish.names.user,
-        keys: survey.keys(),
-        out: &name,
-        in_file: held.as_ref().map(|key| key.access_key_id.as_str()),
-        journal: journal.as_ref(),
-    };
+    let file = out.file().cloned();
+    let held = file.as_ref().and_then(KeyFile::key);
+    let evidence = keys::evidence(&wish.names.user, survey.keys(), &name, file.as_ref());
     let mut keys = Keys {
         iam: &iam,
         place,
@@ -54,11 +49,7 @@ pub async fn bootstrap(
     };
     let makes = matches!(choice.step, KeyStep::Make { .. });
     let replaces = choice.step.replaces();
-    let alone = Patience {
-        agreeing: 1,
-        ..patience
-    };
-    let (credentials, proof, begun) = match (&mut out, held.as_ref()) {
+    let (credentials, proof, begun) = match (&mut out, held) {
         (Out::Hand { name, give }, _) => (keys.hand_over(&evidence, name, give).await?, None, None),
         (Out::File(file), _) if makes => {
             let begun = keys.begin(file, &evidence, &choice).await?;
@@ -74,7 +65,8 @@ pub async fn bootstrap(
             }
         }
         (Out::File(file), Some(held)) => {
-            let is_done = choice.strays.is_empty() && choice.step == KeyStep::Keep && journal.is_none();
+            let is_done =
+                choice.strays.is_empty() && choice.step == KeyStep::Keep && evidence.journal.is_none();
             let begun = if is_done {
                 None
             } else {
@@ -86,7 +78,10 @@ pub async fn bootstrap(
         (Out::File(_), None) => return Err(anyhow!("{name} holds no key, and none was to be made").into()),
     };
     let patience = if makes || changed {
-        alone
+        Patience {
+            agreeing: 1,
+            ..patience
+        }
     } else {
         patience.with_age(age(&survey, evidence.in_file))
     };
@@ -139,45 +134,22 @@ pub(super) fn admin_of(place: &Place, admin: Source) -> Result<Iam, Error> {
 fn whole_plan(survey: &Survey, wish: &Wish, out: &Out<'_>) -> (Plan, Choice) {
     let mut plan = Plan::new(survey, wish);
     let name = out.name();
-    let evidence = keys::evidence(&wish.names.user, survey.keys(), &name, out);
+    let evidence = keys::evidence(&wish.names.user, survey.keys(), &name, out.file());
     let choice = evidence.choose(&wish.replace_keys);
-    for stray in &choice.strays {
-        let detail =
-            format!("{stray}, which a run that was cut off left without a file: nobody holds its secret");
-        plan.steps.push(Step::new(Part::Key, Action::Remove, detail));
-    }
-    let user = &wish.names.user;
-    let to_go = |id: &String| {
-        Step::new(
-            Part::Key,
-            Action::Remove,
-            format!("{id}, once the new key is proven"),
-        )
+    let (action, detail) = match &choice.step {
+        KeyStep::Make { .. } => (Action::Create, format!("of {}, into {name}", wish.names.user)),
+        KeyStep::Keep | KeyStep::Finish { .. } => {
+            let held = evidence.in_file.unwrap_or_default();
+            (Action::Keep, format!("{held} in {name}"))
+        }
+        KeyStep::Refuse(words) => (Action::Refuse, words.clone()),
     };
-    match &choice.step {
-        KeyStep::Keep => {
-            let held = evidence.in_file.unwrap_or_default();
-            plan.steps
-                .push(Step::new(Part::Key, Action::Keep, format!("{held} in {name}")));
-        }
-        KeyStep::Make { replaces } => {
-            plan.steps.push(Step::new(
-                Part::Key,
-                Action::Create,
-                format!("of {user}, into {name}"),
-            ));
-            plan.steps.extend(replaces.iter().map(to_go));
-        }
-        KeyStep::Finish { replaces } => {
-            let held = evidence.in_file.unwrap_or_default();
-            plan.steps
-                .push(Step::new(Part::Key, Action::Keep, format!("{held} in {name}")));
-            plan.steps.extend(replaces.iter().map(to_go));
-        }
-        KeyStep::Refuse(words) => plan
-            .steps
-            .push(Step::new(Part::Key, Action::Refuse, words.clone())),
-    }
+    let key = |action, detail| Step::new(Part::Key, action, detail);
+    plan.steps
+        .extend(choice.strays.iter().map(|id| key(Action::Remove, stray(id))));
+    plan.steps.push(key(action, detail));
+    let to_go = |id: &String| key(Action::Remove, format!("{id}, once the new key is proven"));
+    plan.steps.extend(choice.step.replaces().iter().map(to_go));
     (plan, choice)
 }
 
@@ -195,7 +167,7 @@ async fn settle(
     for round in 1.. {
         let mut survey = Survey::take(iam, &wish.names).await?;
         let name = out.name();
-        let evidence = keys::evidence(&wish.names.user, survey.keys(), &name, out);
+        let evidence = keys::evidence(&wish.names.user, survey.keys(), &name, out.file());
         if keys::wait_for_late_keys(&evidence, iam.provider(), told).await {
             survey = Survey::take(iam, &wish.names).await?;
         }
@@ -275,12 +247,12 @@ async fn do_step(
     policy_arn: &mut Option<String>,
 ) -> Result<(), api::Error> {
     let names = &wish.names;
-    let document = wish.policy.text();
     let arn = policy_arn.clone().unwrap_or_default();
     match step.part {
         Part::Group => iam.create_group(&names.group, &names.path).await,
-        Part::Policy if step.action == Action::Change => update(iam, &arn, &document).await,
+        Part::Policy if step.action == Action::Change => update(iam, &arn, &wish.policy.text()).await,
         Part::Policy => {
+            let document = wish.policy.text();
             *policy_arn = Some(iam.create_policy(&names.policy, &names.path, &document).await?);
             Ok(())
         }

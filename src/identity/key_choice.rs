@@ -270,6 +270,11 @@ impl Choice {
     }
 }
 
+/// A stray as its removal is told.
+pub(super) fn stray(id: &str) -> String {
+    format!("{id}, which a run that was cut off left without a file: nobody holds its secret")
+}
+
 /// A key as refusals name it: `AKIA… (active, made 2026-01-01T00:00:00Z, never used)`.
 pub(super) fn described((key, last_use): &(Key, LastUse)) -> String {
     let state = if key.active { "active" } else { "inactive" };

@@ -5,12 +5,11 @@ use std::io;
 use std::time::Duration;
 
 use anyhow::anyhow;
-
 use jiff::Timestamp;
 
 use super::error::{Error, is_surely_undone};
 use super::iam::{Iam, Key, LastUse};
-use super::key_choice::{Choice, Evidence, KeyStep, described};
+use super::key_choice::{Choice, Evidence, KeyStep, described, stray};
 use super::key_file::{self, Begun, Journal, KeyFile};
 use super::plan::{Action, Part, Step};
 use super::proof::{self, Patience, Proof, Trial};
@@ -68,26 +67,21 @@ impl Out<'_> {
             Self::Hand { .. } => None,
         }
     }
-
-    /// The key that is there already.
-    pub fn key(&self) -> Option<&Credentials> {
-        self.file()?.key()
-    }
 }
 
 /// All that bears on what becomes of a user's keys.
 pub(super) fn evidence<'a>(
     user: &'a str,
     keys: &'a [(Key, LastUse)],
-    name: &'a str,
-    out: &'a Out<'_>,
+    out: &'a str,
+    file: Option<&'a KeyFile>,
 ) -> Evidence<'a> {
     Evidence {
         user,
         keys,
-        out: name,
-        in_file: out.key().map(|key| key.access_key_id.as_str()),
-        journal: out.file().and_then(KeyFile::journal),
+        out,
+        in_file: file.and_then(KeyFile::key).map(|key| key.access_key_id.as_str()),
+        journal: file.and_then(KeyFile::journal),
     }
 }
 
@@ -135,9 +129,7 @@ impl Keys<'_, '_> {
         let mut begun = file.begin(first.unwrap_or(&journal).clone())?;
         for id in strays {
             self.iam.delete_key(self.user, id).await?;
-            let detail =
-                format!("{id}, which a run that was cut off left without a file: nobody holds its secret");
-            self.tell(Action::Remove, detail);
+            self.tell(Action::Remove, stray(id));
         }
         if first.is_some() {
             begun.note(journal)?;

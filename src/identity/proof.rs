@@ -128,7 +128,8 @@ pub(super) async fn prove(
     let (mut agreeing, mut attempt, mut said) = (0, 0, false);
     loop {
         attempt += 1;
-        // A breaker of its own for each try: the breaker's waits are for an agent that stays.
+        // For each try a breaker of its own, since the breaker's waits are for an agent that stays; and connections of its
+        // own, since those that agree are to be several machines of the cloud.
         let clients = trial.place.clients_with(trial.credentials, trial.skew)?;
         let why = match attempt_once(&clients, trial).await {
             Ok(proof) => {

@@ -4,9 +4,9 @@ use anyhow::anyhow;
 
 use super::bootstrap::admin_of;
 use super::error::Error;
-use super::key_choice::{Evidence, KeyStep};
+use super::key_choice::KeyStep;
 use super::key_file::KeyFile;
-use super::keys::{Keys, Retirement, wait_for_late_keys};
+use super::keys::{Keys, Retirement, evidence, wait_for_late_keys};
 use super::plan::Action;
 use super::proof::{Patience, Proof};
 use super::{Place, Told, survey};
@@ -63,22 +63,15 @@ pub async fn rotate(
             "{id} is the key in {out}, which works until the new one is proven: it goes by itself"
         )));
     }
+    let known = evidence(rotation.user, &listed, &out, Some(file));
+    if wait_for_late_keys(&known, place.provider, keys.told).await {
+        listed = survey::keys(&iam, rotation.user).await?;
+    }
     // Gone already is as good: the run before may have been cut off.
     let is_doomed = |id: &str| rotation.delete_first == Some(id);
     let doomed = listed.iter().any(|(key, _)| is_doomed(&key.id));
     listed.retain(|(key, _)| !is_doomed(&key.id));
-    let mut evidence = Evidence {
-        user: rotation.user,
-        keys: &listed,
-        out: &out,
-        in_file,
-        journal: file.journal(),
-    };
-    let late;
-    if wait_for_late_keys(&evidence, place.provider, keys.told).await {
-        late = survey::keys(&iam, rotation.user).await?;
-        evidence.keys = &late;
-    }
+    let evidence = evidence(rotation.user, &listed, &out, Some(file));
     let choice = evidence.choose_rotation();
     if let KeyStep::Refuse(words) = choice.step {
         return Err(Error::Refused(words));
