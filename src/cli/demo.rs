@@ -18,7 +18,7 @@ use crate::config::Address;
 use crate::credentials::{Credentials, Source};
 use crate::demo::{Cloud, Key, Options};
 use crate::identity::policy::Policy;
-use crate::identity::{self, Event, Names, Out, Patience, Place, Wish};
+use crate::identity::{self, Event, Out, Patience, Place, Wish};
 use crate::provider::Provider;
 use crate::resources::KINDS;
 
@@ -144,16 +144,7 @@ async fn bootstrapped(cloud: &Cloud, provider: Provider, region: &str) -> Result
         ca_bundle: None,
         requests_per_second: BUDGET,
     };
-    let wish = Wish {
-        names: Names::default(),
-        kinds: KINDS.to_vec(),
-        policy: Policy::of_kinds(provider, &KINDS),
-        update_policy: false,
-        accept: Vec::new(),
-        replace_keys: Vec::new(),
-        grace: None,
-        keep_old: None,
-    };
+    let wish = Wish::of(provider, &KINDS);
     // What is made here is known here at once.
     let patience = Patience {
         first: Duration::ZERO,

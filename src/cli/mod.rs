@@ -97,6 +97,20 @@ enum Command {
     Demo(demo::Arguments),
 }
 
+/// Every kind by name, with the providers that have it, as settings ask for them.
+fn registry() -> Vec<(&'static str, &'static [Provider])> {
+    KINDS
+        .into_iter()
+        .map(|kind| (kind.name, kind.providers))
+        .collect()
+}
+
+fn no_provider() -> Failure {
+    Failure::usage(anyhow::anyhow!(
+        "`--provider` is missing: write `--provider outscale` or `--provider aws`"
+    ))
+}
+
 /// Which account is meant: a settings file, or one account by flags.
 #[derive(Debug, Args)]
 struct AccountArguments {
@@ -284,10 +298,7 @@ impl Cli {
 
 impl AccountArguments {
     fn settings(&self) -> Result<Settings, Failure> {
-        let registry: Vec<(&'static str, &'static [Provider])> = KINDS
-            .into_iter()
-            .map(|kind| (kind.name, kind.providers))
-            .collect();
+        let registry = registry();
         let variables = config::process_environment();
         if let Some(file) = Given::value(self.config.as_ref()) {
             self.nothing_beside_a_file()?;
@@ -295,9 +306,7 @@ impl AccountArguments {
         }
         let Some(provider) = self.place.provider() else {
             if !self.place.regions().is_empty() {
-                return Err(Failure::usage(anyhow::anyhow!(
-                    "`--provider` is missing: write `--provider outscale` or `--provider aws`"
-                )));
+                return Err(no_provider());
             }
             return Err(Failure::usage(anyhow::anyhow!(
                 "no account to poll: write `--config FILE`, or `--provider outscale --region eu-west-2` \

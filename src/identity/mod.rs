@@ -26,6 +26,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::provider::Provider;
 use crate::resource::Kind;
 pub use audit::{Audit, Outcome};
 pub use auditor::{Auditor, FAMILIES, Metrics};
@@ -84,6 +85,22 @@ pub struct Wish {
     pub grace: Option<Duration>,
     /// How long it is then kept, inactive.
     pub keep_old: Option<Duration>,
+}
+
+impl Wish {
+    /// An identity for these kinds under the usual names, with nothing changed, replaced or let pass.
+    pub fn of(provider: Provider, kinds: &[&'static Kind]) -> Self {
+        Self {
+            names: Names::default(),
+            kinds: kinds.to_vec(),
+            policy: Policy::of_kinds(provider, kinds),
+            update_policy: false,
+            accept: Vec::new(),
+            replace_keys: Vec::new(),
+            grace: None,
+            keep_old: None,
+        }
+    }
 }
 
 /// What happens on the way, for whoever watches.

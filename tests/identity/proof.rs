@@ -7,8 +7,7 @@ use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
 use vigie::credentials::{Credentials, Source};
 use vigie::demo::{Cloud, Fault, Options};
-use vigie::identity::policy::Policy;
-use vigie::identity::{self, Error, Event, Names, Out, Patience, Place, Proof, Wish};
+use vigie::identity::{self, Error, Event, Out, Patience, Place, Proof, Wish};
 use vigie::provider::Provider;
 use vigie::resources::KINDS;
 
@@ -99,16 +98,7 @@ async fn bootstrap(cloud: &Cloud) -> (Result<Proof, Error>, String) {
         ca_bundle: None,
         requests_per_second: 100.0,
     };
-    let wish = Wish {
-        names: Names::default(),
-        kinds: KINDS.to_vec(),
-        policy: Policy::of_kinds(Provider::Aws, &KINDS),
-        update_policy: false,
-        accept: Vec::new(),
-        replace_keys: Vec::new(),
-        grace: None,
-        keep_old: None,
-    };
+    let wish = Wish::of(Provider::Aws, &KINDS);
     let patience = Patience {
         tries: 1,
         ..Patience::of(Provider::Aws)

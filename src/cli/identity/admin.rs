@@ -6,12 +6,11 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use secrecy::zeroize::Zeroizing;
 
-use super::super::{Failure, PlaceArguments};
+use super::super::{Failure, PlaceArguments, no_provider, registry};
 use crate::config::{self, OneAccount};
 use crate::credentials::{self, Source};
 use crate::identity::Place;
 use crate::provider::Provider;
-use crate::resources::KINDS;
 
 /// Which account, and the key of an admin of it.
 #[derive(Debug, Args)]
@@ -31,11 +30,7 @@ pub(super) struct AdminArguments {
 
 impl AdminArguments {
     pub(super) fn provider(&self) -> Result<Provider, Failure> {
-        self.place.provider().ok_or_else(|| {
-            Failure::usage(anyhow::anyhow!(
-                "`--provider` is missing: write `--provider outscale` or `--provider aws`"
-            ))
-        })
+        self.place.provider().ok_or_else(no_provider)
     }
 
     /// The account's place, checked as the agent checks it.
@@ -47,11 +42,7 @@ impl AdminArguments {
             profile: None,
             endpoint_url: self.place.endpoint_url(),
         };
-        let registry: Vec<_> = KINDS
-            .into_iter()
-            .map(|kind| (kind.name, kind.providers))
-            .collect();
-        let settings = config::load_one(&one, &registry, &config::process_environment());
+        let settings = config::load_one(&one, &registry(), &config::process_environment());
         let mut accounts = settings.map_err(Failure::usage)?.accounts.into_iter();
         let Some(account) = accounts.next() else {
             return Err(Failure::usage(anyhow::anyhow!("`--region` is missing")));

@@ -48,7 +48,7 @@ impl Subject<'_> {
             Err(identity::Error::Usage(_)) => "usage",
             Err(identity::Error::Failed(_)) => "failed",
         };
-        let error = outcome.as_ref().err().map(|error| format!("{:#}", Chain(error)));
+        let error = outcome.as_ref().err().map(|error| format!("{error:#}"));
         let proof = outcome.as_ref().ok().copied().flatten();
         let printed = self.print(word, &progress.steps, proof, error);
         after_printing(printed, outcome.map(drop).map_err(Failure::from))
@@ -88,17 +88,6 @@ impl Subject<'_> {
         serde_json::to_writer_pretty(&mut output, &report)?;
         output.write_all(b"\n")?;
         output.flush()
-    }
-}
-
-struct Chain<'a>(&'a identity::Error);
-
-impl std::fmt::Display for Chain<'_> {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.0 {
-            identity::Error::Failed(error) => write!(formatter, "{error:#}"),
-            other => write!(formatter, "{other}"),
-        }
     }
 }
 

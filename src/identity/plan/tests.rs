@@ -1,23 +1,12 @@
-use super::super::Names;
 use super::super::iam::{Group, User};
 use super::super::iam_policies::Managed;
-use super::super::policy::Policy;
 use super::super::survey::{GroupThere, PolicyThere, UserThere};
 use super::*;
 use crate::provider::Provider;
 use crate::resources::KINDS;
 
 fn wish() -> Wish {
-    Wish {
-        names: Names::default(),
-        kinds: KINDS.to_vec(),
-        policy: Policy::of_kinds(Provider::Aws, &KINDS),
-        update_policy: false,
-        accept: Vec::new(),
-        replace_keys: Vec::new(),
-        grace: None,
-        keep_old: None,
-    }
+    Wish::of(Provider::Aws, &KINDS)
 }
 
 /// Something that somebody else did.
