@@ -45,6 +45,23 @@ impl Provider {
         }
     }
 
+    /// The regions that an account of it has without being asked. `None` where each account enables its own, and the
+    /// cloud tells which.
+    ///
+    /// OUTSCALE API documentation, `servers`; its own list of regions "does not necessarily return all the public Regions".
+    pub fn regions(self) -> Option<&'static [&'static str]> {
+        match self {
+            Self::Outscale => Some(&[
+                "eu-west-2",
+                "us-east-2",
+                "us-west-1",
+                "ap-northeast-1",
+                "cloudgouv-eu-west-1",
+            ]),
+            Self::Aws => None,
+        }
+    }
+
     /// Whether its identities are the same in all regions. At OUTSCALE, each region is an account of its own.
     pub fn has_one_iam(self) -> bool {
         self == Self::Aws

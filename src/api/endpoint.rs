@@ -1,5 +1,7 @@
 //! Provider × service → URL, signing name, version. A table: no other room knows a host name.
 
+mod aws;
+
 use reqwest::Url;
 
 use crate::provider::Provider;
@@ -11,6 +13,9 @@ pub enum Service {
     Ec2,
     /// Classic load balancing; LBU at OUTSCALE.
     Elb,
+    /// Application, network and gateway load balancing, at AWS only. Host and signing name are those of [`Self::Elb`]:
+    /// the version alone tells them apart.
+    ElbV2,
     /// Identities; EIM at OUTSCALE.
     Iam,
     /// Who a key is, at AWS only.
@@ -23,6 +28,7 @@ impl Service {
         match self {
             Self::Ec2 => "ec2",
             Self::Elb => "elb",
+            Self::ElbV2 => "elbv2",
             Self::Iam => "iam",
             Self::Sts => "sts",
         }
@@ -32,7 +38,7 @@ impl Service {
     pub fn policy_prefix(self) -> &'static str {
         match self {
             Self::Ec2 => "ec2",
-            Self::Elb => "elasticloadbalancing",
+            Self::Elb | Self::ElbV2 => "elasticloadbalancing",
             Self::Iam => "iam",
             Self::Sts => "sts",
         }
@@ -59,6 +65,17 @@ pub struct Override {
     pub url: Option<Url>,
     /// In place of the signing name.
     pub signing_name: Option<String>,
+    /// Which of the provider's own URLs, where there is none in its place.
+    pub variant: Variant,
+}
+
+/// Which of the hosts that a service of AWS has in one region.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Variant {
+    /// The one whose cryptography is validated by FIPS 140.
+    pub fips: bool,
+    /// The one that has IPv6 addresses too.
+    pub dual_stack: bool,
 }
 
 /// Why there is no endpoint.
@@ -73,7 +90,7 @@ pub enum NoEndpoint {
         detail: String,
     },
     /// The provider has no such service.
-    #[error("{provider} has no {}", .service.policy_prefix())]
+    #[error("{provider} has no {}", .service.name())]
     Service {
         /// The provider.
         provider: Provider,
@@ -122,23 +139,18 @@ impl Endpoint {
         region: &str,
         replaced: &Override,
     ) -> Result<Self, NoEndpoint> {
-        // OUTSCALE: docs.outscale.com, "API Endpoints Reference". The host's first label signs there.
-        // AWS: botocore's endpoint rules; the partition follows from the region's name.
-        let (host, signing_name, version) = match (provider, service) {
-            (Provider::Outscale, Service::Ec2) => ("fcu", "fcu", "2016-09-15"),
-            (Provider::Outscale, Service::Elb) => ("lbu", "lbu", "2012-06-01"),
-            (Provider::Outscale, Service::Iam) => ("eim", "eim", "2010-05-08"),
-            (Provider::Outscale, Service::Sts) => return Err(NoEndpoint::Service { provider, service }),
-            (Provider::Aws, Service::Ec2) => ("ec2", "ec2", "2016-11-15"),
-            (Provider::Aws, Service::Elb) => ("elasticloadbalancing", "elasticloadbalancing", "2012-06-01"),
-            (Provider::Aws, Service::Iam) => ("iam", "iam", "2010-05-08"),
-            (Provider::Aws, Service::Sts) => ("sts", "sts", "2011-06-15"),
-        };
-        let domain = match provider {
-            Provider::Outscale => "outscale.com",
-            Provider::Aws if region.starts_with("cn-") => "amazonaws.com.cn",
-            Provider::Aws if region.starts_with("eusc-") => "amazonaws.eu",
-            Provider::Aws => "amazonaws.com",
+        let (signing_name, version) = match (provider, service) {
+            (Provider::Outscale, Service::Ec2) => ("fcu", "2016-09-15"),
+            (Provider::Outscale, Service::Elb) => ("lbu", "2012-06-01"),
+            (Provider::Outscale, Service::Iam) => ("eim", "2010-05-08"),
+            (Provider::Outscale, Service::ElbV2 | Service::Sts) => {
+                return Err(NoEndpoint::Service { provider, service });
+            }
+            (Provider::Aws, Service::Ec2) => ("ec2", "2016-11-15"),
+            (Provider::Aws, Service::Elb) => ("elasticloadbalancing", "2012-06-01"),
+            (Provider::Aws, Service::ElbV2) => ("elasticloadbalancing", "2015-12-01"),
+            (Provider::Aws, Service::Iam) => ("iam", "2010-05-08"),
+            (Provider::Aws, Service::Sts) => ("sts", "2011-06-15"),
         };
         let bad = |detail: String| NoEndpoint::Region {
             region: region.to_owned(),
@@ -151,14 +163,14 @@ impl Endpoint {
         {
             return Err(bad("small letters, digits and `-` do".to_owned()));
         }
-        let (host, region) = if (provider, service) == (Provider::Aws, Service::Iam) {
-            iam_of_aws(region)
-        } else {
-            (format!("{host}.{region}"), region)
+        let (host, region) = match provider {
+            // docs.outscale.com, "API Endpoints Reference". The host's first label signs.
+            Provider::Outscale => (format!("{signing_name}.{region}.outscale.com"), region.to_owned()),
+            Provider::Aws => aws::host(service, region, replaced.variant),
         };
         let url = match &replaced.url {
             Some(url) => url.clone(),
-            None => Url::parse(&format!("https://{host}.{domain}/")).map_err(|e| bad(e.to_string()))?,
+            None => Url::parse(&format!("https://{host}/")).map_err(|e| bad(e.to_string()))?,
         };
         Ok(Self {
             url,
@@ -166,7 +178,7 @@ impl Endpoint {
                 .signing_name
                 .clone()
                 .unwrap_or_else(|| signing_name.to_owned()),
-            region: region.to_owned(),
+            region,
             version,
         })
     }
@@ -177,16 +189,6 @@ impl Endpoint {
         self.url
             .port()
             .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
-    }
-}
-
-/// IAM is one for a whole partition of AWS: its host without the domain, and the region that signs.
-fn iam_of_aws(region: &str) -> (String, &str) {
-    match region.split('-').next() {
-        Some("cn") => ("iam.cn-north-1".to_owned(), "cn-north-1"),
-        Some("eusc") => (format!("iam.{region}"), region),
-        Some("us") if region.starts_with("us-gov-") => ("iam.us-gov".to_owned(), "us-gov-west-1"),
-        _ => ("iam".to_owned(), "us-east-1"),
     }
 }
 
@@ -305,6 +307,7 @@ mod tests {
         let replaced = Override {
             url: Some("http://127.0.0.1:5000/proxy/".parse().unwrap()),
             signing_name: Some("ec2".into()),
+            variant: Variant::default(),
         };
         let endpoint = Endpoint::resolve(Provider::Outscale, Service::Ec2, "eu-west-2", &replaced).unwrap();
         assert_eq!(

@@ -27,7 +27,7 @@ use crate::provider::Provider;
 
 pub use client::Client;
 pub use credential::Credential;
-pub use endpoint::{Endpoint, Endpoints, NoEndpoint, Override, Service};
+pub use endpoint::{Endpoint, Endpoints, NoEndpoint, Override, Service, Variant};
 pub use error::{Cause, Error, Reason};
 pub use metrics::{FAMILIES, Metrics};
 pub use transport::{BadTransport, Needs, Transport};

@@ -43,11 +43,17 @@ impl Place {
     fn clients_by_clock(&self, source: Source, skew: i64) -> anyhow::Result<Vec<Client>> {
         let services: &[Service] = match self.provider {
             Provider::Outscale => &[Service::Ec2, Service::Elb, Service::Iam],
-            Provider::Aws => &[Service::Ec2, Service::Elb, Service::Iam, Service::Sts],
+            Provider::Aws => &[
+                Service::Ec2,
+                Service::Elb,
+                Service::ElbV2,
+                Service::Iam,
+                Service::Sts,
+            ],
         };
         let replaced = |_| Override {
             url: self.endpoint_url.clone(),
-            signing_name: None,
+            ..Override::default()
         };
         let regions = self.regions.iter().map(|region| {
             let endpoints = Endpoints::resolve(self.provider, region, services, replaced)?;
