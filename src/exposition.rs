@@ -6,8 +6,9 @@
 //! Formats: <https://prometheus.io/docs/instrumenting/exposition_formats/> (text 0.0.4) and
 //! <https://github.com/prometheus/OpenMetrics/blob/v1.0.0/specification/OpenMetrics.md>.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,10 +18,15 @@ use prometheus::core::Collector as _;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::proto::{Metric, MetricFamily, MetricType};
 
+use crate::joined::{self, Joined};
 use crate::metric::{self, Family};
 use crate::poller::Watched;
 use crate::reading::{Reading, Text};
 use crate::resources::KINDS;
+
+mod part;
+
+pub use part::Part;
 
 /// The agent's own family here.
 pub static FAMILIES: [&Family; 1] = [&BUILD_INFO];
@@ -53,8 +59,15 @@ impl Format {
 /// Everything that is shown.
 pub struct Page {
     registry: Registry,
-    watched: Vec<Watched>,
+    shown: RwLock<Arc<Shown>>,
     stale_after: Duration,
+}
+
+/// Where readings come from.
+#[derive(Default, Clone)]
+struct Shown {
+    watched: Vec<Watched>,
+    joined: Vec<Arc<Joined>>,
 }
 
 /// A page put together: pieces to be sent one after the other.
@@ -66,12 +79,8 @@ pub struct Assembled {
 }
 
 impl Page {
-    /// The page over these polls. A reading older than `stale_after` is not shown.
-    pub fn new(
-        registry: Registry,
-        watched: Vec<Watched>,
-        stale_after: Duration,
-    ) -> Result<Self, prometheus::Error> {
+    /// A page that shows nothing yet. A reading older than `stale_after` is never shown.
+    pub fn new(registry: Registry, stale_after: Duration) -> Result<Self, prometheus::Error> {
         let revision = option_env!("VIGIE_REVISION").unwrap_or("unknown");
         BUILD_INFO
             .int_gauge_vec(&registry)?
@@ -80,82 +89,166 @@ impl Page {
         registry.register(Box::new(ProcessCollector::for_self()))?;
         Ok(Self {
             registry,
-            watched,
+            shown: RwLock::default(),
             stale_after,
         })
     }
 
+    /// Shows the readings of further polls, and what they say together.
+    pub fn add(&self, watched: impl IntoIterator<Item = Watched>, joined: Option<Arc<Joined>>) {
+        self.change(|shown| {
+            shown.watched.extend(watched);
+            shown.joined.extend(joined);
+        });
+    }
+
+    /// Shows nothing more of one region of an account.
+    pub fn remove(&self, account: &str, region: &str) {
+        self.change(|shown| {
+            shown
+                .watched
+                .retain(|watched| (watched.account.as_str(), watched.region.as_str()) != (account, region));
+            shown
+                .joined
+                .retain(|joined| (joined.account.as_str(), joined.region.as_str()) != (account, region));
+        });
+    }
+
     /// What is watched, for the pages that people read.
-    pub fn watched(&self) -> &[Watched] {
-        &self.watched
+    pub fn watched(&self) -> Vec<Watched> {
+        self.shown().watched.clone()
     }
 
     /// Whether every poll has ended once.
     pub fn is_ready(&self) -> bool {
-        self.watched.iter().all(|watched| watched.status().tried)
+        self.shown().watched.iter().all(|watched| watched.status().tried)
     }
 
     /// The reading to be shown for a poll: the last one, unless it is too old.
     pub fn reading(&self, watched: &Watched) -> Option<Arc<Reading>> {
-        watched
-            .status()
-            .reading
-            .filter(|reading| !reading.is_older_than(self.stale_after))
+        watched.status().reading.filter(|reading| self.is_fresh(reading))
     }
 
-    /// The page as of now.
-    pub fn assemble(&self, format: Format, gzip: bool) -> Assembled {
+    fn is_fresh(&self, reading: &Reading) -> bool {
+        !reading.is_older_than(self.stale_after)
+    }
+
+    fn shown(&self) -> Arc<Shown> {
+        Arc::clone(&self.shown.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Shown)) {
+        let mut shown = self.shown.write().unwrap_or_else(PoisonError::into_inner);
+        change(Arc::make_mut(&mut shown));
+    }
+
+    /// This part of the page as of now.
+    pub fn assemble(&self, format: Format, gzip: bool, part: &Part) -> Assembled {
         let mut pieces = Pieces::new(gzip);
         // Before the readings: one that is published meanwhile is then newer than its age says, never older.
         let own = self.registry.gather();
-        let readings: Vec<(&Watched, Arc<Reading>)> = self
-            .watched
-            .iter()
-            .filter_map(|watched| Some((watched, self.reading(watched)?)))
-            .collect();
-        for kind in KINDS {
-            for (index, family) in kind.families.iter().enumerate() {
-                let mut headed = false;
-                for (_, reading) in readings
-                    .iter()
-                    .filter(|(watched, _)| std::ptr::eq(watched.kind, kind))
-                {
-                    let Some(text) = reading.texts.get(index).filter(|text| !text.plain.is_empty()) else {
-                        continue;
-                    };
-                    if !headed {
-                        push_head(
-                            &mut pieces.pending,
-                            family.name,
-                            family.help,
-                            family.kind.name(),
-                            format,
-                        );
-                        headed = true;
+        let readings = self.readings(part);
+        for (family, places) in families_of_readings() {
+            let mut is_headed = false;
+            for (origin, index) in places {
+                let of_origin = readings.iter().filter(|(from, _)| *from == origin);
+                let texts = of_origin.filter_map(|(_, reading)| reading.texts.get(index));
+                for text in texts.filter(|text| !text.plain.is_empty()) {
+                    if !is_headed {
+                        let kind = family.kind.name();
+                        push_head(&mut pieces.pending, family.name, family.help, kind, format);
+                        is_headed = true;
                     }
                     pieces.push(text);
                 }
             }
         }
         for family in &own {
-            push_family(&mut pieces.pending, family, format);
+            push_family(&mut pieces.pending, family, format, part);
         }
         if format == Format::OpenMetrics {
             pieces.pending.push_str("# EOF\n");
         }
         pieces.finish()
     }
+
+    /// The samples of one of the agent's own families, with their labels.
+    pub fn own_samples(&self, family: &str) -> Vec<(BTreeMap<String, String>, f64)> {
+        let gathered = self.registry.gather();
+        let Some(family) = gathered.iter().find(|own| own.name() == family) else {
+            return Vec::new();
+        };
+        let metrics = family.get_metric().iter();
+        metrics
+            .map(|metric| {
+                let labels = metric.get_label().iter();
+                let labels = labels.map(|label| (label.name().to_owned(), label.value().to_owned()));
+                let value = match family.get_field_type() {
+                    MetricType::COUNTER => metric.get_counter().get_value(),
+                    _ => metric.get_gauge().get_value(),
+                };
+                (labels.collect(), value)
+            })
+            .collect()
+    }
+
+    /// The readings to be shown, and whose families each of them holds.
+    fn readings(&self, part: &Part) -> Vec<(Origin, Arc<Reading>)> {
+        let shown = self.shown();
+        let polled = shown.watched.iter().filter_map(|watched| {
+            let kind = watched.kind.name;
+            let is_shown = part.shows(&watched.account, &watched.region, kind);
+            Some((Origin::Kind(kind), self.reading(watched).filter(|_| is_shown)?))
+        });
+        let joined = shown.joined.iter().flat_map(|joined| {
+            let shown = move |kind: &str| part.shows(&joined.account, &joined.region, kind);
+            let readings = joined.readings().into_iter().filter(move |(kind, _)| shown(kind));
+            readings.map(|(_, reading)| (Origin::Joined, reading))
+        });
+        polled
+            .chain(joined.filter(|(_, reading)| self.is_fresh(reading)))
+            .collect()
+    }
+}
+
+/// What made a reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// Polling a kind of this name.
+    Kind(&'static str),
+    /// Two readings.
+    Joined,
+}
+
+/// Every family that readings can hold, once, and in which of them it stands at which place. A page may not repeat a
+/// family, and two kinds may share one.
+fn families_of_readings() -> Vec<(&'static Family, Vec<(Origin, usize)>)> {
+    let of_kinds = KINDS
+        .into_iter()
+        .map(|kind| (Origin::Kind(kind.name), kind.families));
+    let mut listed: Vec<(&'static Family, Vec<(Origin, usize)>)> = Vec::new();
+    for (origin, families) in of_kinds.chain([(Origin::Joined, &joined::FAMILIES[..])]) {
+        for (index, family) in families.iter().enumerate() {
+            match listed.iter_mut().find(|(known, _)| std::ptr::eq(*known, *family)) {
+                Some((_, places)) => places.push((origin, index)),
+                None => listed.push((family, vec![(origin, index)])),
+            }
+        }
+    }
+    listed
 }
 
 /// Every family that can be on the page: the kinds', the agent's own, the process's.
 pub fn families(own: &[&'static Family]) -> Vec<FamilyDescription> {
-    let kinds = KINDS.iter().flat_map(|kind| kind.families.iter().copied());
-    let described = kinds.chain(own.iter().copied()).map(|family| FamilyDescription {
-        name: family.name.to_owned(),
-        kind: family.kind.name(),
-        labels: family.labels,
-        help: family.help.to_owned(),
-    });
+    let readings = families_of_readings().into_iter().map(|(family, _)| family);
+    let described = readings
+        .chain(own.iter().copied())
+        .map(|family| FamilyDescription {
+            name: family.name.to_owned(),
+            kind: family.kind.name(),
+            labels: family.labels,
+            help: family.help.to_owned(),
+        });
     let process = ProcessCollector::for_self().collect();
     let process = process.iter().map(|family| FamilyDescription {
         name: family.name().to_owned(),
@@ -265,13 +358,18 @@ fn push_head(page: &mut String, name: &str, help: &str, kind: &str, format: Form
     page.push('\n');
 }
 
-fn push_family(page: &mut String, family: &MetricFamily, format: Format) {
-    if family.get_metric().is_empty() {
+fn push_family(page: &mut String, family: &MetricFamily, format: Format, part: &Part) {
+    let of_part = |metric: &&Metric| {
+        let labels = metric.get_label().iter();
+        part.shows_own(labels.map(|label| (label.name(), label.value())))
+    };
+    let mut metrics = family.get_metric().iter().filter(of_part).peekable();
+    if metrics.peek().is_none() {
         return;
     }
     let (name, kind) = (family.name(), family.get_field_type());
     push_head(page, name, family.help(), type_name(kind), format);
-    for metric in family.get_metric() {
+    for metric in metrics {
         match kind {
             MetricType::HISTOGRAM => push_histogram(page, name, metric),
             MetricType::COUNTER => push_sample(page, name, metric, None, metric.get_counter().get_value()),
@@ -390,7 +488,7 @@ mod tests {
             registry
                 .gather()
                 .iter()
-                .for_each(|family| push_family(&mut page, family, format));
+                .for_each(|family| push_family(&mut page, family, format, &Part::default()));
             page
         };
         let text = [

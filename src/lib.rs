@@ -23,6 +23,8 @@ pub mod resource;
 pub mod resources;
 // The latest whole observation of one kind.
 pub mod reading;
+// What two readings say together.
+pub mod joined;
 // One task for each account, region and kind.
 pub mod poller;
 // Readings and own metrics, as a page.

@@ -10,9 +10,10 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tracing::{debug, info, warn};
 
 use crate::api::{Client, Error, Reason};
+use crate::joined::Joined;
 use crate::metric::Family;
 use crate::reading::Reading;
-use crate::resource::{Kind, Observation, Show};
+use crate::resource::{Kind, Observation, Show, TargetsWriter};
 
 /// The poller's families.
 pub static FAMILIES: [&Family; 6] = [
@@ -97,6 +98,8 @@ pub struct Poll {
     pub stale_after: Duration,
     /// How resources are shown.
     pub show: Show,
+    /// What takes its readings, to join them with those of other kinds.
+    pub joined: Arc<Joined>,
     /// Where it is counted.
     pub metrics: Arc<Metrics>,
 }
@@ -160,16 +163,16 @@ impl Poll {
         (sender, watched)
     }
 
-    /// Polls until the future is dropped; what it publishes is compressed already.
-    pub async fn run(&self, status: &watch::Sender<Status>) {
-        let mut ticks = tokio::time::interval(self.interval);
+    /// Polls after a delay and then on and on, until the future is dropped; what it publishes is compressed already.
+    pub async fn run(&self, status: &watch::Sender<Status>, delay: Duration) {
+        let mut ticks = tokio::time::interval_at(Instant::now() + delay, self.interval);
         // A poll that took longer than the interval is not made up for.
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut past = Past::default();
         loop {
             ticks.tick().await;
             let begun = Instant::now();
-            let outcome = self.poll(status, true).await;
+            let outcome = self.poll(status, For::Scrapes).await;
             self.tell(&outcome, begun.elapsed(), &mut past);
             let reading = status.borrow().reading.clone();
             let gone = reading.is_some_and(|reading| reading.is_older_than(self.stale_after));
@@ -186,14 +189,20 @@ impl Poll {
 
     /// Polls once and publishes what came of it. A failure leaves the last reading where it is.
     pub async fn once(&self, status: &watch::Sender<Status>) -> Result<Arc<Reading>, Error> {
-        self.poll(status, false).await
+        self.poll(status, For::Print).await
     }
 
-    async fn poll(&self, status: &watch::Sender<Status>, compress: bool) -> Result<Arc<Reading>, Error> {
+    async fn poll(&self, status: &watch::Sender<Status>, purpose: For) -> Result<Arc<Reading>, Error> {
         let (at, begun) = (Timestamp::now(), Instant::now());
-        let outcome = self.observe(at, begun).await;
-        if let (Ok(reading), true) = (&outcome, compress) {
-            reading.compress();
+        let outcome = self.observe(at, begun, purpose).await;
+        let finish = |reading: &Reading| {
+            if purpose == For::Scrapes {
+                reading.compress();
+            }
+        };
+        if let Ok(reading) = &outcome {
+            finish(reading);
+            self.joined.take(self.kind.name, reading, finish);
         }
         let labels = self.labels();
         self.metrics
@@ -260,12 +269,13 @@ impl Poll {
         });
     }
 
-    async fn observe(&self, at: Timestamp, begun: Instant) -> Result<Arc<Reading>, Error> {
+    async fn observe(&self, at: Timestamp, begun: Instant, purpose: For) -> Result<Arc<Reading>, Error> {
         let client = self.client.until(begun + self.time_limit());
         let account = client.account();
         let show = self.show.clone();
         let mut observation =
             Observation::new(self.kind, &account.name, account.provider, client.region(), show);
+        observation.targets = (purpose == For::Scrapes).then(TargetsWriter::default);
         (self.kind.observe)(&client, &mut observation).await?;
         Ok(Arc::new(Reading::new(observation, at, begun)))
     }
@@ -351,6 +361,15 @@ impl Poll {
     fn labels(&self) -> [&str; 3] {
         [&self.client.account().name, self.client.region(), self.kind.name]
     }
+}
+
+/// What a reading is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum For {
+    /// To be asked for again and again, compressed, and by others.
+    Scrapes,
+    /// To be printed once.
+    Print,
 }
 
 /// What was told last.

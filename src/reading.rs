@@ -7,7 +7,7 @@ use flate2::{Compress, Compression, Crc, FlushCompress};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use crate::resource::Observation;
+use crate::resource::{Facts, Observation, Targets, TargetsWriter};
 
 /// All samples of one kind in one account and region, as of one poll.
 #[derive(Debug)]
@@ -15,7 +15,9 @@ pub struct Reading {
     /// When the poll began: what is shown is at least as new as this.
     pub at: Timestamp,
     /// The same on the clock that nobody sets.
-    begun: Instant,
+    pub begun: Instant,
+    /// When the poll ended, on that clock.
+    pub ended: Instant,
     /// Resources in it.
     pub objects: usize,
     /// Resources left out, since they could not be understood.
@@ -24,14 +26,21 @@ pub struct Reading {
     pub first_skipped: Option<String>,
     /// The rendered samples of each family, in the order the kind lists them.
     pub texts: Vec<Text>,
+    /// What other rooms may compute with.
+    pub facts: Facts,
+    /// The instances as targets, if the poll was to write them.
+    pub targets: Option<Targets>,
 }
 
 impl Reading {
     /// The reading that an observation, begun at this time, gave.
-    pub fn new(observation: Observation, at: Timestamp, begun: Instant) -> Self {
+    pub fn new(mut observation: Observation, at: Timestamp, begun: Instant) -> Self {
         Self {
             at,
             begun,
+            ended: Instant::now(),
+            facts: std::mem::take(&mut observation.facts),
+            targets: observation.targets.take().map(TargetsWriter::finish),
             objects: observation.objects,
             skipped: observation.skipped,
             first_skipped: observation.first_skipped.clone(),

@@ -4,7 +4,10 @@
 //! its families and lists the actions it calls, from which everything else follows: what settings accept,
 //! what the key must be allowed, what the poller runs and what the documentation lists.
 
+mod facts;
+mod selection;
 mod tags;
+mod targets;
 
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize, Serializer};
@@ -12,7 +15,10 @@ use serde::{Deserialize, Serialize, Serializer};
 use crate::api::{Action, Client, Error};
 use crate::metric::{self, Family};
 use crate::provider::Provider;
-pub use tags::tag_labels;
+pub use facts::{BackendGroup, BackendInstance, Facts, Instances};
+pub use selection::{Selection, TagRule};
+pub use tags::{label_characters, tag_labels};
+pub use targets::{Target, Targets, TargetsWriter};
 
 /// A sort of resource that is watched.
 pub struct Kind {
@@ -22,9 +28,9 @@ pub struct Kind {
     pub providers: &'static [Provider],
     /// Every action it calls; all of them only describe.
     pub actions: &'static [&'static Action],
-    /// The objects for each of which it makes one call more, in words; `None` if listing is all.
-    pub one_call_for_each: Option<&'static str>,
-    /// Every family it writes.
+    /// The objects for each of which it makes one call more, in words; none if listing is all.
+    pub one_call_for_each: &'static [&'static str],
+    /// Every family it writes. Two kinds may share one if a label tells their samples apart.
     pub families: &'static [&'static Family],
     /// How `vigie once --format table` shows it.
     pub tables: &'static [Table],
@@ -48,13 +54,17 @@ pub enum Column {
     Value(&'static str, &'static Family),
 }
 
-/// What an account's settings say about how its resources are shown.
+/// What an account's settings say about which of its resources are shown, and how.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Show {
     /// Which tags of an instance become labels.
     pub tags: Tags,
     /// Which states of a resource have a series.
     pub states: StateSeries,
+    /// Which instances it is about.
+    pub selection: Selection,
+    /// Which tags of an instance are labels of it as a target.
+    pub discovery_tags: Tags,
 }
 
 /// Which tags become labels.
@@ -67,6 +77,17 @@ pub enum Tags {
     Listed(Vec<String>),
     /// All.
     All,
+}
+
+impl Tags {
+    /// Whether a tag with this key is wanted.
+    pub fn want(&self, key: &str) -> bool {
+        match self {
+            Self::None => false,
+            Self::Listed(keys) => keys.iter().any(|listed| listed == key),
+            Self::All => true,
+        }
+    }
 }
 
 /// As settings write them.
@@ -94,7 +115,11 @@ pub enum StateSeries {
 /// The samples of one poll, rendered as they are found.
 #[derive(Debug)]
 pub struct Observation {
-    /// How resources are shown.
+    /// The `account` label.
+    pub account: String,
+    /// The `region` label.
+    pub region: String,
+    /// Which resources are shown, and how.
     pub show: Show,
     /// The cloud that is described.
     pub provider: Provider,
@@ -104,6 +129,10 @@ pub struct Observation {
     pub skipped: usize,
     /// What the first of them was, for the log.
     pub first_skipped: Option<String>,
+    /// What other rooms may compute with.
+    pub facts: Facts,
+    /// Where instances are written as targets, if somebody may ask for those.
+    pub targets: Option<TargetsWriter>,
     /// The labels that every sample carries.
     stamp: String,
     families: &'static [&'static Family],
@@ -114,20 +143,35 @@ pub struct Observation {
 impl Observation {
     /// An empty observation of a kind in one account and region.
     pub fn new(kind: &Kind, account: &str, provider: Provider, region: &str, show: Show) -> Self {
+        Self::of(kind.families, account, provider, region, show)
+    }
+
+    /// An empty observation of these families.
+    pub fn of(
+        families: &'static [&'static Family],
+        account: &str,
+        provider: Provider,
+        region: &str,
+        show: Show,
+    ) -> Self {
         let mut stamp = "{account=\"".to_owned();
         metric::push_label_value(&mut stamp, account);
         stamp.push_str("\",region=\"");
         metric::push_label_value(&mut stamp, region);
         stamp.push('"');
         Self {
+            account: account.to_owned(),
+            region: region.to_owned(),
             show,
             provider,
             objects: 0,
             skipped: 0,
             first_skipped: None,
+            facts: Facts::default(),
+            targets: None,
             stamp,
-            families: kind.families,
-            texts: vec![String::new(); kind.families.len()],
+            families,
+            texts: vec![String::new(); families.len()],
         }
     }
 

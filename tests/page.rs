@@ -18,7 +18,7 @@ use std::io::Read as _;
 
 use ::vigie::agent::Agent;
 use ::vigie::demo::{Fault, Instance, Options};
-use ::vigie::exposition::Format;
+use ::vigie::exposition::{Format, Part};
 use ::vigie::provider::Provider;
 use demo::Demo;
 use flate2::bufread::GzDecoder;
@@ -97,7 +97,7 @@ async fn each_family_stands_together_under_one_head() {
 async fn compressed_page_is_one_gzip_member_with_the_same_readings() {
     let (_demo, agent) = odd_fleet().await;
     for format in [Format::Text, Format::OpenMetrics] {
-        let pieces = agent.page.assemble(format, true);
+        let pieces = agent.page.assemble(format, true, &Part::default());
         let bytes = pieces.pieces.concat();
         assert_eq!(bytes.len(), pieces.length);
         let mut decoder = GzDecoder::new(bytes.as_slice());
@@ -234,7 +234,7 @@ async fn all_succeed(agent: &Agent) {
 }
 
 fn assembled(agent: &Agent, format: Format) -> String {
-    let pieces = agent.page.assemble(format, false);
+    let pieces = agent.page.assemble(format, false, &Part::default());
     let bytes = pieces.pieces.concat();
     assert_eq!(bytes.len(), pieces.length);
     String::from_utf8(bytes).expect("the page is UTF-8")

@@ -11,8 +11,9 @@ use crate::identity::audit::{Excess, Settled, Unknown};
 use crate::identity::{Audit, Outcome};
 
 pub(super) async fn audit(settings: &Settings, json: bool) -> Result<(), Failure> {
-    let agent = Agent::auditing(settings, &credentials::process_variables()).map_err(Failure::usage)?;
+    let mut agent = Agent::auditing(settings, &credentials::process_variables()).map_err(Failure::usage)?;
     agent.read_keys().map_err(Failure::usage)?;
+    let unfound = agent.find_regions().await;
     let audits = agent.audit().await;
     let printed = print(&audits, json);
     for audit in &audits {
@@ -29,8 +30,18 @@ pub(super) async fn audit(settings: &Settings, json: bool) -> Result<(), Failure
             .ok();
         }
     }
+    for failed in &unfound {
+        writeln!(
+            std::io::stderr(),
+            "vigie: the regions of account {} ({}): {}",
+            failed.account,
+            failed.error.reason().name(),
+            failed.explained
+        )
+        .ok();
+    }
     let is = |outcome| audits.iter().any(|audit| audit.outcome == outcome);
-    let outcome = match (is(Outcome::Excess), is(Outcome::Unknown)) {
+    let outcome = match (is(Outcome::Excess), is(Outcome::Unknown) || !unfound.is_empty()) {
         (false, false) => Ok(()),
         (is_excess, _) => Err(Failure {
             exit_code: if is_excess { 1 } else { 2 },

@@ -3,64 +3,105 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 
-use super::Failure;
+use super::{Failure, after_printing, measured, once};
 use crate::agent::Agent;
-use crate::config::Settings;
+use crate::config::{Account, Settings};
 use crate::credentials;
 use crate::identity::audit;
+use crate::resource::Kind;
 use crate::resources;
 
-pub(super) fn check(settings: &Settings) -> Result<(), Failure> {
-    let agent = Agent::new(settings, &credentials::process_variables()).map_err(Failure::usage)?;
+pub(super) async fn check(settings: &Settings, live: bool) -> Result<(), Failure> {
+    let mut agent = Agent::new(settings, &credentials::process_variables()).map_err(Failure::usage)?;
     agent.read_keys().map_err(Failure::usage)?;
+    let mut text = settings.to_toml();
+    text.push_str(&forecast(settings));
+    let mut outcome = Ok(());
+    if live {
+        let failures = agent.poll_once().await;
+        text.push_str(&measured::measured(settings, &agent.page));
+        outcome = once::told(&failures);
+    }
     let mut output = std::io::stdout().lock();
-    output.write_all(settings.to_toml().as_bytes())?;
-    output.write_all(forecast(settings).as_bytes())?;
-    output.flush()?;
-    Ok(())
+    let printed = output.write_all(text.as_bytes()).and_then(|()| output.flush());
+    after_printing(printed, outcome)
 }
 
 /// The calls that the settings lead to, as comments behind the settings.
 fn forecast(settings: &Settings) -> String {
-    let mut text = "\n# Forecast of API calls, without retries:\n".to_owned();
+    let mut text = "\n# Forecast of API calls, without retries, each listing in one call:\n".to_owned();
     for account in &settings.accounts {
-        let audit_calls = audit::calls(account.provider, account.regions.len());
-        for (region, audit_calls) in account.regions.iter().zip(audit_calls) {
-            for kind in account.kinds.iter().filter_map(|name| resources::kind(name)) {
-                let polls_per_hour = 3600.0 / settings.interval_of(kind.name).as_secs_f64();
-                let page = kind.actions.first().and_then(|action| action.paging.as_ref());
-                let page = page.map_or(String::new(), |paging| {
-                    format!(", as many again for every further {} {}", paging.size, kind.name)
-                });
-                let each = kind.one_call_for_each.map_or(String::new(), |object| {
-                    format!(", and {polls_per_hour:.0} for each {object}")
-                });
-                writeln!(
-                    text,
-                    "#   {} {region} {}: {polls_per_hour:.0} an hour{page}{each}",
-                    account.name, kind.name
-                )
-                .expect("writing to a String cannot fail");
-            }
-            if let Some(interval) = settings.audit_interval {
-                let audits_per_hour = 3600.0 / interval.as_secs_f64();
-                writeln!(
-                    text,
-                    "#   {} {region} audit: {audit_calls} at the start, then {:.1} an hour",
-                    account.name,
-                    audits_per_hour * audit_calls as f64
-                )
-                .expect("writing to a String cannot fail");
-            }
-            writeln!(
-                text,
-                "#   {} {region}: never more than {:.0} an hour ({} a second)",
-                account.name,
-                account.requests_per_second * 3600.0,
-                account.requests_per_second
-            )
-            .expect("writing to a String cannot fail");
+        if account.regions.is_every() {
+            let line = format!(
+                "#   {}: 6 an hour to find its regions; in each of them what follows\n",
+                account.name
+            );
+            text.push_str(&line);
+            push_region(&mut text, settings, account, "*", None);
+            continue;
+        }
+        let regions = account.regions.listed();
+        let audit_calls = audit::calls(account.provider, regions.len());
+        for (region, audit_calls) in regions.iter().zip(audit_calls) {
+            push_region(&mut text, settings, account, region, Some(audit_calls));
         }
     }
     text
+}
+
+fn push_region(
+    text: &mut String,
+    settings: &Settings,
+    account: &Account,
+    region: &str,
+    audit_calls: Option<usize>,
+) {
+    let (name, rate) = (&account.name, account.requests_per_second);
+    let mut line = |told: String| {
+        writeln!(text, "#   {name} {region}{told}").expect("writing to a String cannot fail");
+    };
+    let (mut a_poll, mut an_hour) = (0, 0.0);
+    for kind in account.kinds.iter().filter_map(|name| resources::kind(name)) {
+        let calls = listing_calls(kind);
+        let polls_an_hour = 3600.0 / settings.interval_of(kind.name).as_secs_f64();
+        let calls_an_hour = polls_an_hour * calls as f64;
+        line(format!(
+            " {}: {calls} a poll, {calls_an_hour:.0} an hour{}",
+            kind.name,
+            further_calls(kind)
+        ));
+        a_poll += calls;
+        an_hour += calls_an_hour;
+    }
+    line(format!(": {a_poll} a poll and {an_hour:.0} an hour, at least"));
+    if let (Some(interval), Some(calls)) = (settings.audit_interval, audit_calls) {
+        let audits_an_hour = 3600.0 / interval.as_secs_f64();
+        line(format!(
+            " audit: {calls} at the start, then {:.1} an hour",
+            audits_an_hour * calls as f64
+        ));
+    }
+    line(format!(
+        ": never more than {:.0} an hour ({rate} a second)",
+        rate * 3600.0
+    ));
+}
+
+/// Calls of one poll that are made whatever there is.
+fn listing_calls(kind: &Kind) -> usize {
+    kind.actions.len().saturating_sub(kind.one_call_for_each.len())
+}
+
+/// What makes a poll take more calls, in words.
+fn further_calls(kind: &Kind) -> String {
+    let pages = kind.actions.iter().filter_map(|action| {
+        let paging = action.paging.as_ref()?;
+        Some(format!(
+            "; 1 more a poll for every further {} that {} lists",
+            paging.size, action.name
+        ))
+    });
+    let each = kind.one_call_for_each.iter();
+    let each = each.map(|object| format!("; 1 more a poll for each {object}"));
+    pages.chain(each).collect()
 }

@@ -6,6 +6,7 @@ mod audit;
 mod check;
 mod demo;
 mod identity;
+mod measured;
 mod metrics;
 mod once;
 mod run;
@@ -76,12 +77,15 @@ enum Command {
         json: bool,
     },
     /// Validate the settings, print them as they are in force, forecast the calls.
-    #[command(after_help = "Example:\n  vigie check --config /etc/vigie/vigie.toml")]
+    #[command(after_help = "Example:\n  vigie check --config /etc/vigie/vigie.toml --live")]
     Check {
         #[command(flatten)]
         account: AccountArguments,
         #[command(flatten)]
         listen: ListenArgument,
+        /// Poll everything once too, and tell what that took and what the page comes to.
+        #[arg(long)]
+        live: bool,
     },
     /// List every metric: name, type, labels, help.
     #[command(after_help = "Example:\n  vigie metrics --markdown > METRICS.md")]
@@ -281,11 +285,15 @@ impl Cli {
                 start_log(settings.log_format, COMMAND_LOG);
                 wait_for(audit::audit(&settings, json))
             }
-            Command::Check { account, listen } => {
+            Command::Check {
+                account,
+                listen,
+                live,
+            } => {
                 let mut settings = account.settings()?;
                 settings.listen = Given::value(listen.listen.as_ref()).unwrap_or(settings.listen);
                 start_log(settings.log_format, "warn");
-                check::check(&settings)
+                wait_for(check::check(&settings, live))
             }
             Command::Metrics { markdown } => metrics::metrics(markdown),
             Command::Demo(arguments) => {

@@ -9,7 +9,7 @@ use super::{Failure, after_printing, table};
 use crate::agent::{Agent, Failed};
 use crate::config::Settings;
 use crate::credentials;
-use crate::exposition::{self, Page};
+use crate::exposition::{self, Page, Part};
 
 /// How `vigie once` prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -23,24 +23,10 @@ pub(super) enum Format {
 }
 
 pub(super) async fn once(settings: &Settings, format: Format) -> Result<(), Failure> {
-    let agent = Agent::new(settings, &credentials::process_variables()).map_err(Failure::usage)?;
+    let mut agent = Agent::new(settings, &credentials::process_variables()).map_err(Failure::usage)?;
     agent.read_keys().map_err(Failure::usage)?;
-    let failures = agent.once().await;
+    let failures = agent.poll_once().await;
     let printed = print(&agent.page, &failures, format);
-    for failed in &failures {
-        let Failed {
-            account,
-            region,
-            kind,
-            error,
-            explained,
-        } = failed;
-        writeln!(
-            std::io::stderr(),
-            "vigie: {kind} of account {account} in {region} ({}): {explained}",
-            error.reason().name(),
-        )?;
-    }
     for watched in agent.page.watched() {
         if let Some(reading) = watched.status().reading.filter(|reading| reading.skipped > 0) {
             writeln!(
@@ -54,22 +40,42 @@ pub(super) async fn once(settings: &Settings, format: Format) -> Result<(), Fail
             )?;
         }
     }
-    let outcome = if failures.is_empty() {
-        Ok(())
-    } else {
-        Err(Failure {
-            exit_code: 1,
-            error: None,
-        })
-    };
-    after_printing(printed, outcome)
+    after_printing(printed, told(&failures))
+}
+
+/// Tells the person which polls failed, and how the command ends for it.
+pub(super) fn told(failures: &[Failed]) -> Result<(), Failure> {
+    for failed in failures {
+        let Failed {
+            account,
+            region,
+            kind,
+            error,
+            explained,
+        } = failed;
+        writeln!(
+            std::io::stderr(),
+            "vigie: {kind} of account {account} in {region} ({}): {explained}",
+            error.reason().name(),
+        )?;
+    }
+    if failures.is_empty() {
+        return Ok(());
+    }
+    Err(Failure {
+        exit_code: 1,
+        error: None,
+    })
 }
 
 fn print(page: &Page, failures: &[Failed], format: Format) -> std::io::Result<()> {
     let mut output = std::io::BufWriter::new(std::io::stdout().lock());
     match format {
         Format::Prometheus => {
-            for piece in page.assemble(exposition::Format::Text, false).pieces {
+            for piece in page
+                .assemble(exposition::Format::Text, false, &Part::default())
+                .pieces
+            {
                 output.write_all(&piece)?;
             }
         }

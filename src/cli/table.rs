@@ -64,7 +64,7 @@ fn unquoted(quoted: &str) -> Option<(String, &str)> {
 /// Every table of every kind that is watched, one after the other.
 pub(super) fn render(page: &Page) -> String {
     let mut output = String::new();
-    for watched in page.watched() {
+    for watched in &page.watched() {
         let Watched {
             account,
             region,

@@ -3,6 +3,8 @@
 mod error;
 mod layers;
 mod metrics;
+mod regions;
+mod selection;
 mod strict;
 mod values;
 mod written;
@@ -19,10 +21,11 @@ use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap as _};
 pub use error::{Error, Fault, Origin, Problem};
 pub use layers::{Environment, process_environment};
 pub use metrics::{FAMILIES, Metrics};
+pub use regions::Regions;
 pub use values::{Address, NoAddress, parse_duration};
 
 use crate::provider::Provider;
-use crate::resource::{StateSeries, Tags};
+use crate::resource::{Selection, StateSeries, Tags};
 use written::{WrittenAccount, WrittenSettings};
 
 /// Every kind by name, with the providers that have it.
@@ -91,8 +94,8 @@ pub struct Account {
     pub name: String,
     /// The cloud it is of.
     pub provider: Provider,
-    /// The regions to watch: at least one, each once.
-    pub regions: Vec<String>,
+    /// The regions to watch.
+    pub regions: Regions,
     /// Where the key is, if not in the provider's usual places.
     #[serde(serialize_with = "serialize_path", skip_serializing_if = "Option::is_none")]
     pub credentials_file: Option<PathBuf>,
@@ -103,13 +106,24 @@ pub struct Account {
     pub kinds: Vec<&'static str>,
     /// The instance tags to expose.
     pub tags: Tags,
+    /// The instance tags that are labels of targets.
+    pub discovery_tags: Tags,
     /// Which series a state has.
     pub state_series: StateSeries,
+    /// Which instances it is about.
+    #[serde(flatten, serialize_with = "selection::serialize")]
+    pub selection: Selection,
     /// The most requests a second, for each region.
     pub requests_per_second: f64,
     /// Where services answer, if not where the provider says.
     #[serde(skip_serializing_if = "Overrides::is_empty")]
     pub endpoints: Overrides<Url>,
+    /// Whether calls go to the endpoints with validated cryptography; as the environment says, if the settings do not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fips: Option<bool>,
+    /// Whether calls go to the endpoints that have IPv6 addresses too; likewise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dual_stack: Option<bool>,
     /// What services are called in signatures, if not what the provider says.
     #[serde(skip_serializing_if = "Overrides::is_empty")]
     pub signing_names: Overrides<String>,

@@ -198,7 +198,6 @@ fn key_that_is_not_known_yet_lists_those_that_are() {
          `audit_interval`, `account`, `kinds`"
     );
     assert!(account("assume_role = {}").starts_with("unknown key `account[0].assume_role`: the keys"));
-    assert!(account("keep = { env = [\"canary\"] }").starts_with("unknown key `account[0].keep`"));
 }
 
 #[test]
@@ -689,7 +688,7 @@ fn one_account_comes_from_flags() {
         (account.name.as_str(), account.provider),
         ("default", Provider::Aws)
     );
-    assert_eq!(account.regions, ["us-east-1", "eu-west-1"]);
+    assert_eq!(account.regions.listed(), ["us-east-1", "eu-west-1"]);
     assert_eq!(account.credentials_file.as_deref(), Some(Path::new("key")));
     assert_eq!(account.kinds, ["instances", "load_balancers", "target_groups"]);
     assert_eq!(settings.interval, Duration::from_secs(30));
@@ -742,7 +741,78 @@ fn settings_in_force_are_printed_whole() {
     regions = ["eu-west-2"]
     kinds = ["instances", "load_balancers"]
     tags = ["env"]
+    discovery_tags = ["*"]
     state_series = "all"
     requests_per_second = 5.0
     "#);
+}
+
+#[test]
+fn selection_is_a_table_of_names_and_values() {
+    let settings = loaded(&format!(
+        "{ACCOUNT}filters = {{ \"tag:env\" = [\"prod\", \"staging\"] }}\nkeep = {{ team = [\"*\"] }}\ndrop = {{ env = [\"\"] }}"
+    ));
+    let selection = &settings.accounts[0].selection;
+    assert_eq!(
+        selection.filters,
+        [(
+            "tag:env".to_owned(),
+            vec!["prod".to_owned(), "staging".to_owned()]
+        )]
+    );
+    assert_eq!(
+        (
+            selection.keep[0].key.as_str(),
+            selection.drop[0].values[0].as_str()
+        ),
+        ("team", "")
+    );
+    // What is printed says the same again.
+    let again = loaded(&settings.to_toml());
+    assert_eq!(again.accounts[0].selection, *selection);
+}
+
+#[test]
+fn selection_that_shows_nothing_is_refused() {
+    assert_eq!(
+        account("keep = { env = [] }"),
+        "`account[0].keep.env` is an empty list, so that nothing would ever be shown: write the values that do"
+    );
+    assert_eq!(
+        account("drop = { env = \"prod\" }"),
+        "`account[0].drop.env` is the text \"prod\": write a list"
+    );
+    assert_eq!(
+        account("filters = { \"\" = [\"x\"] }"),
+        "`account[0].filters` has an entry without a name: write one, such as env"
+    );
+    assert!(account("filters = { a = [1] }").starts_with("`account[0].filters.a[0]` is the number 1: write"));
+}
+
+#[test]
+fn every_region_is_a_list_on_outscale_and_asked_for_on_aws() {
+    let with = |provider: &str, regions: &str| {
+        format!("[[account]]\nname = \"a\"\nprovider = \"{provider}\"\nregions = {regions}\n")
+    };
+    let outscale = loaded(&with("outscale", "[\"*\"]"));
+    assert_eq!(outscale.accounts[0].regions.listed().len(), 5);
+    let aws = loaded(&with("aws", "[\"*\"]"));
+    assert!(aws.accounts[0].regions.is_every() && aws.accounts[0].regions.listed().is_empty());
+    assert!(aws.to_toml().contains("regions = [\"*\"]"));
+    assert_eq!(
+        fault(&with("aws", "[\"eu-west-1\", \"*\"]")),
+        "`account[0].regions` has \"*\" among other names: write [\"*\"] alone for every region"
+    );
+}
+
+#[test]
+fn endpoints_of_aws_are_refused_elsewhere() {
+    assert_eq!(
+        account("fips = true"),
+        "`account[0].fips` is of AWS alone: remove it, since outscale has one endpoint"
+    );
+    assert_eq!(
+        account("dual_stack = \"yes\""),
+        "`account[0].dual_stack` is the text \"yes\": write a boolean"
+    );
 }

@@ -6,6 +6,8 @@ use jiff::fmt::friendly::{SpanParser, SpanPrinter};
 use reqwest::Url;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error, de::Visitor};
 
+use super::written::EVERY;
+
 /// Where the page is served: a host and a port.
 ///
 /// The host may be a name; it is resolved when the listener is bound, so that `localhost` means what it means then.
@@ -194,7 +196,7 @@ impl Text for Name {
 
 /// A region. Never checked against a list, which would be out of date; but it goes into host names.
 #[derive(Debug, Clone)]
-pub(super) struct Region(pub(super) String);
+struct Region(String);
 
 impl Text for Region {
     const EXPECTED: &str = "a region, such as \"eu-west-2\"";
@@ -212,6 +214,21 @@ impl Text for Region {
             ));
         }
         Ok(Self(text.to_owned()))
+    }
+}
+
+/// A region, or `*` for every one.
+#[derive(Debug, Clone)]
+pub(super) struct RegionOrEvery(pub(super) String);
+
+impl Text for RegionOrEvery {
+    const EXPECTED: &str = Region::EXPECTED;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        if text == EVERY {
+            return Ok(Self(text.to_owned()));
+        }
+        Region::parse(text).map(|Region(name)| Self(name))
     }
 }
 

@@ -8,7 +8,11 @@ use serde::Deserialize;
 use super::{
     Account, Address, LogFormat, Overrides, Registry, Settings,
     error::{Fault, Problem, listed},
-    values::{self, FilePath, KindName, Name, ProfileName, Rate, Region, SigningName, TagName, Written},
+    regions,
+    selection::{self, WrittenSelection},
+    values::{
+        self, FilePath, KindName, Name, ProfileName, Rate, RegionOrEvery, SigningName, TagName, Written,
+    },
 };
 use crate::provider::Provider;
 use crate::resource::{StateSeries, Tags};
@@ -40,12 +44,18 @@ struct WrittenKind {
 pub(super) struct WrittenAccount {
     name: Written<Name>,
     provider: Provider,
-    regions: Vec<Written<Region>>,
+    regions: Vec<Written<RegionOrEvery>>,
     credentials_file: Option<Written<FilePath>>,
     profile: Option<Written<ProfileName>>,
     kinds: Option<Vec<Written<KindName>>>,
     tags: Option<Vec<Written<TagName>>>,
+    discovery_tags: Option<Vec<Written<TagName>>>,
     state_series: Option<StateSeries>,
+    filters: Option<WrittenSelection>,
+    keep: Option<WrittenSelection>,
+    drop: Option<WrittenSelection>,
+    fips: Option<bool>,
+    dual_stack: Option<bool>,
     requests_per_second: Option<Rate>,
     endpoints: Option<WrittenOverrides<Url>>,
     signing_names: Option<WrittenOverrides<SigningName>>,
@@ -151,7 +161,13 @@ impl WrittenAccount {
             profile,
             kinds: None,
             tags: None,
+            discovery_tags: None,
             state_series: None,
+            filters: None,
+            keep: None,
+            drop: None,
+            fips: None,
+            dual_stack: None,
             requests_per_second: None,
             endpoints: endpoint.map(|url| WrittenOverrides {
                 ec2: Some(url.clone()),
@@ -165,13 +181,16 @@ impl WrittenAccount {
     }
 
     fn into_account(self, folder: &Path, registry: Registry<'_>) -> Result<Account, Fault> {
-        let regions: Vec<_> = self
-            .regions
-            .into_iter()
-            .map(|Written(Region(name))| name)
-            .collect();
-        refuse_empty("regions", &regions, "name at least one, such as [\"eu-west-2\"]")?;
-        refuse_twice("regions", &regions)?;
+        let regions = regions::read(self.regions, self.provider)?;
+        for (key, value) in [("fips", self.fips), ("dual_stack", self.dual_stack)] {
+            if value == Some(true) && self.provider != Provider::Aws {
+                let sentence = format!(
+                    "is of AWS alone: remove it, since {} has one endpoint",
+                    self.provider
+                );
+                return Err(Fault::value(key, sentence));
+            }
+        }
         let below = |written: Option<Written<FilePath>>| -> Option<PathBuf> {
             written.map(|Written(FilePath(path))| folder.join(path))
         };
@@ -182,7 +201,11 @@ impl WrittenAccount {
             credentials_file: below(self.credentials_file),
             profile: self.profile.map(|Written(ProfileName(name))| name),
             kinds: enabled(self.kinds, self.provider, registry)?,
-            tags: tags(self.tags)?,
+            tags: tags("tags", self.tags)?.unwrap_or_default(),
+            discovery_tags: tags("discovery_tags", self.discovery_tags)?.unwrap_or(Tags::All),
+            selection: selection::read(self.filters, self.keep, self.drop)?,
+            fips: self.fips,
+            dual_stack: self.dual_stack,
             state_series: self.state_series.unwrap_or_default(),
             requests_per_second: match self.requests_per_second {
                 Some(Rate(rate)) => rate,
@@ -255,30 +278,34 @@ fn enabled(
         .collect())
 }
 
-fn tags(written: Option<Vec<Written<TagName>>>) -> Result<Tags, Fault> {
-    let names: Vec<_> = (written.unwrap_or_default().into_iter())
-        .map(|Written(TagName(name))| name)
-        .collect();
-    refuse_twice("tags", &names)?;
-    match names.as_slice() {
-        [] => Ok(Tags::None),
-        [all] if all == EVERY_TAG => Ok(Tags::All),
-        several if several.iter().any(|name| name == EVERY_TAG) => Err(Fault::value(
-            "tags",
-            "has \"*\" among other names: write [\"*\"] alone for all tags",
-        )),
-        _ => Ok(Tags::Listed(names)),
-    }
+fn tags(key: &str, written: Option<Vec<Written<TagName>>>) -> Result<Option<Tags>, Fault> {
+    let Some(written) = written else {
+        return Ok(None);
+    };
+    let names: Vec<_> = written.into_iter().map(|Written(TagName(name))| name).collect();
+    refuse_twice(key, &names)?;
+    let tags = match names.as_slice() {
+        [] => Tags::None,
+        [all] if all == EVERY => Tags::All,
+        several if several.iter().any(|name| name == EVERY) => {
+            return Err(Fault::value(
+                key,
+                "has \"*\" among other names: write [\"*\"] alone for all tags",
+            ));
+        }
+        _ => Tags::Listed(names),
+    };
+    Ok(Some(tags))
 }
 
-fn refuse_empty(key: &str, names: &[String], write: &str) -> Result<(), Fault> {
+pub(super) fn refuse_empty(key: &str, names: &[String], write: &str) -> Result<(), Fault> {
     if names.is_empty() {
         return Err(Fault::value(key, format!("is an empty list: {write}")));
     }
     Ok(())
 }
 
-fn refuse_twice(key: &str, names: &[String]) -> Result<(), Fault> {
+pub(super) fn refuse_twice(key: &str, names: &[String]) -> Result<(), Fault> {
     for (index, name) in names.iter().enumerate() {
         if names.iter().take(index).any(|other| other == name) {
             let sentence = format!("is {name:?}, which is there already: name it once");
@@ -363,4 +390,5 @@ const SHORTEST_AUDIT_INTERVAL: Duration = Duration::from_secs(60);
 const LONGEST_AUDIT_INTERVAL: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 const DEFAULT_STALE_AFTER: Duration = Duration::from_secs(5 * 60);
 const LONGEST_STALE_AFTER: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-const EVERY_TAG: &str = "*";
+/// Stands for all of a sort.
+pub(super) const EVERY: &str = "*";

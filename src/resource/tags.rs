@@ -9,14 +9,12 @@ use super::Tags;
 /// Tags that become one name are told apart by `_conflict1`, `_conflict2`, …, in the order of their keys, so that
 /// none is lost and no label stands twice.
 pub fn tag_labels(tags: &[(String, String)], wanted: &Tags) -> Vec<(String, String)> {
-    let mut tags: Vec<&(String, String)> = match wanted {
-        Tags::None => return Vec::new(),
-        Tags::Listed(keys) => tags.iter().filter(|(key, _)| keys.contains(key)).collect(),
-        Tags::All => tags.iter().collect(),
-    };
+    let mut tags: Vec<&(String, String)> = tags.iter().filter(|(key, _)| wanted.want(key)).collect();
     tags.sort();
     tags.dedup_by(|later, earlier| later.0 == earlier.0);
-    let names: Vec<String> = tags.iter().map(|(key, _)| label_name(key)).collect();
+    let names: Vec<String> = (tags.iter())
+        .map(|(key, _)| "tag_".chars().chain(label_characters(key)).collect())
+        .collect();
     let mut uses: HashMap<&str, usize> = HashMap::new();
     for name in &names {
         *uses.entry(name).or_default() += 1;
@@ -41,15 +39,15 @@ pub fn tag_labels(tags: &[(String, String)], wanted: &Tags) -> Vec<(String, Stri
     labels
 }
 
-fn label_name(key: &str) -> String {
-    let legal = |character: char| {
+/// The characters of a text that a label name can hold, `_` in place of each other one.
+pub fn label_characters(text: &str) -> impl Iterator<Item = char> {
+    text.chars().map(|character| {
         if character.is_ascii_alphanumeric() {
             character
         } else {
             '_'
         }
-    };
-    format!("tag_{}", key.chars().map(legal).collect::<String>())
+    })
 }
 
 #[cfg(test)]

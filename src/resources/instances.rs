@@ -1,10 +1,12 @@
-//! Instances: state, facts, tags, and since when.
+//! Instances: state, facts, tags, since when; and as targets for Prometheus.
 //!
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstances.html>,
 //! <https://docs.outscale.com/api_fcu/#describeinstances>
 
+mod target;
+
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use jiff::Timestamp;
 
@@ -12,14 +14,14 @@ use crate::api::xml::{self, Reader};
 use crate::api::{Action, Client, Error, Paging, Service};
 use crate::metric::Family;
 use crate::provider::Provider;
-use crate::resource::{Column, Kind, Observation, Table, Tags, tag_labels};
+use crate::resource::{Column, Instances, Kind, Observation, Table, Tags, tag_labels};
 
 /// `instances`.
 pub static KIND: Kind = Kind {
     name: "instances",
     providers: &Provider::ALL,
     actions: &[&DESCRIBE_INSTANCES],
-    one_call_for_each: None,
+    one_call_for_each: &[],
     families: &[&STATE, &INFO, &TAGS, &LAUNCHED, &STATE_CHANGED, &STATE_REASON],
     tables: &[Table {
         key: &["instance_id"],
@@ -124,21 +126,41 @@ const OUTSCALE_STATES: [&str; 7] = [
 ];
 
 async fn observe(client: &Client, observation: &mut Observation) -> Result<(), Error> {
-    // Between two pages an instance may move from one to the other.
-    let mut seen: HashSet<String> = HashSet::new();
+    let filters = observation.show.selection.filter_parameters();
+    let filters: Vec<(&str, &str)> = (filters.iter())
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    let mut states = HashMap::new();
     client
-        .list(&DESCRIBE_INSTANCES, &[], |page| {
-            read_page(page, &mut |instance| show(&instance, &mut seen, observation))
+        .list(&DESCRIBE_INSTANCES, &filters, |page| {
+            read_page(page, &mut |instance| show(&instance, &mut states, observation))
         })
-        .await
+        .await?;
+    observation.facts.instances = Some(Instances {
+        states,
+        is_whole: filters.is_empty(),
+    });
+    Ok(())
 }
 
-/// Shows an instance, unless it was shown before or cannot be understood.
-fn show(instance: &Instance<'_>, seen: &mut HashSet<String>, observation: &mut Observation) {
+/// Shows an instance, unless it was shown before, cannot be understood, or is none that the settings are about.
+/// Between two pages an instance may move from one to the other.
+fn show(
+    instance: &Instance<'_>,
+    states: &mut HashMap<String, Cow<'static, str>>,
+    observation: &mut Observation,
+) {
     match instance.understood() {
         Ok((id, state)) => {
-            if seen.insert(id.to_owned()) {
+            if states.contains_key(id) {
+                return;
+            }
+            let known = OUTSCALE_STATES.into_iter().find(|known| *known == state);
+            let state_kept = known.map_or_else(|| Cow::Owned(state.to_owned()), Cow::Borrowed);
+            states.insert(id.to_owned(), state_kept);
+            if observation.show.selection.keeps(&instance.tags) {
                 write(instance, id, state, observation);
+                target::write(instance, id, state, observation);
                 observation.objects += 1;
             }
         }
@@ -168,6 +190,11 @@ struct Instance<'a> {
     private_ip: Cow<'a, str>,
     public_ip: Cow<'a, str>,
     launch_time: Cow<'a, str>,
+    owner_id: Cow<'a, str>,
+    availability_zone_id: Cow<'a, str>,
+    private_dns_name: Cow<'a, str>,
+    public_dns_name: Cow<'a, str>,
+    interfaces: Vec<target::Interface<'a>>,
     tags: Vec<(String, String)>,
 }
 
@@ -194,12 +221,8 @@ fn read_page<'a>(
             "reservationSet" => {
                 has_set = true;
                 xml.each("item", |reservation| {
-                    reservation.each("instancesSet", |set| {
-                        set.each("item", |item| {
-                            found(read_instance(item)?);
-                            Ok(())
-                        })
-                    })
+                    read_reservation(reservation)?.into_iter().for_each(&mut *found);
+                    Ok(())
                 })?;
             }
             "nextToken" => xml.fill(&mut next)?,
@@ -208,6 +231,26 @@ fn read_page<'a>(
     }
     xml::require(has_set, "reservationSet")?;
     Ok(Some(next.into_owned()))
+}
+
+/// The instances of a reservation. Its owner may be named behind them.
+fn read_reservation<'a>(xml: &mut Reader<'a>) -> Result<Vec<Instance<'a>>, xml::Error> {
+    let mut instances = Vec::new();
+    let mut owner_id = Cow::default();
+    while let Some(name) = xml.child()? {
+        match name {
+            "ownerId" => xml.fill(&mut owner_id)?,
+            "instancesSet" => xml.each("item", |item| {
+                instances.push(read_instance(item)?);
+                Ok(())
+            })?,
+            _ => xml.skip()?,
+        }
+    }
+    for instance in &mut instances {
+        instance.owner_id.clone_from(&owner_id);
+    }
+    Ok(instances)
 }
 
 fn read_instance<'a>(xml: &mut Reader<'a>) -> Result<Instance<'a>, xml::Error> {
@@ -223,6 +266,8 @@ fn read_instance<'a>(xml: &mut Reader<'a>) -> Result<Instance<'a>, xml::Error> {
             "vpcId" => &mut instance.vpc_id,
             "privateIpAddress" => &mut instance.private_ip,
             "ipAddress" => &mut instance.public_ip,
+            "privateDnsName" => &mut instance.private_dns_name,
+            "dnsName" => &mut instance.public_dns_name,
             "architecture" => &mut instance.architecture,
             "platform" => &mut instance.platform,
             "instanceLifecycle" => &mut instance.lifecycle,
@@ -238,10 +283,18 @@ fn read_instance<'a>(xml: &mut Reader<'a>) -> Result<Instance<'a>, xml::Error> {
                 while let Some(name) = xml.child()? {
                     match name {
                         "availabilityZone" => xml.fill(&mut instance.availability_zone)?,
+                        "availabilityZoneId" => xml.fill(&mut instance.availability_zone_id)?,
                         "tenancy" => xml.fill(&mut instance.tenancy)?,
                         _ => xml.skip()?,
                     }
                 }
+                continue;
+            }
+            "networkInterfaceSet" => {
+                xml.each("item", |item| {
+                    instance.interfaces.push(target::read_interface(item)?);
+                    Ok(())
+                })?;
                 continue;
             }
             "tagSet" => {

@@ -15,14 +15,19 @@ use crate::api::xml::{self, Reader};
 use crate::api::{Action, Client, Error, Paging, Service};
 use crate::metric::Family;
 use crate::provider::Provider;
-use crate::resource::{Column, Kind, Observation, Table};
+use crate::resource::{BackendGroup, BackendInstance, Column, Kind, Observation, Table};
+
+use super::balancers::{
+    self, BACKEND_HEALTHY, BACKEND_STATE, BACKENDS, CREATED, HEALTHY_BACKENDS, INFO, LISTENER,
+    WITHOUT_HEALTHY_BACKEND,
+};
 
 /// `load_balancers`.
 pub static KIND: Kind = Kind {
     name: "load_balancers",
     providers: &Provider::ALL,
     actions: &[&DESCRIBE_LOAD_BALANCERS, &DESCRIBE_INSTANCE_HEALTH],
-    one_call_for_each: Some("load balancer with backends"),
+    one_call_for_each: &["load balancer with backends"],
     families: &[
         &INFO,
         &CREATED,
@@ -34,6 +39,7 @@ pub static KIND: Kind = Kind {
         &UNHEALTHY_THRESHOLD,
         &BACKENDS,
         &HEALTHY_BACKENDS,
+        &WITHOUT_HEALTHY_BACKEND,
         &BACKEND_HEALTHY,
         &BACKEND_STATE,
     ],
@@ -65,44 +71,6 @@ static DESCRIBE_LOAD_BALANCERS: Action = Action::describing(Service::Elb, "Descr
 
 static DESCRIBE_INSTANCE_HEALTH: Action = Action::describing(Service::Elb, "DescribeInstanceHealth")
     .proven_with(&[("LoadBalancerName", "vigie-proof-of-permission")]);
-
-// cloud_load_balancer_info{account="prod",region="eu-west-2",load_balancer="web",type="classic",scheme="internet-facing"} 1
-static INFO: Family = Family::gauge(
-    "cloud_load_balancer_info",
-    &[
-        "account",
-        "region",
-        "load_balancer",
-        "type",
-        "scheme",
-        "dns_name",
-        "vpc_id",
-    ],
-    "Facts about the load balancer; what the cloud does not say is left out.",
-);
-
-// cloud_load_balancer_created_timestamp_seconds{account="prod",region="eu-west-2",load_balancer="web",type="classic"} 1732290000
-static CREATED: Family = Family::gauge(
-    "cloud_load_balancer_created_timestamp_seconds",
-    &["account", "region", "load_balancer", "type"],
-    "When the load balancer was created.",
-);
-
-// cloud_load_balancer_listener_info{account="prod",region="eu-west-2",load_balancer="web",type="classic",protocol="HTTPS",port="443",instance_protocol="HTTP",instance_port="8080"} 1
-static LISTENER: Family = Family::gauge(
-    "cloud_load_balancer_listener_info",
-    &[
-        "account",
-        "region",
-        "load_balancer",
-        "type",
-        "protocol",
-        "port",
-        "instance_protocol",
-        "instance_port",
-    ],
-    "What the load balancer listens on and where it leads.",
-);
 
 // cloud_load_balancer_health_check_info{account="prod",region="eu-west-2",load_balancer="web",type="classic",target="HTTP:8080/ping"} 1
 static HEALTH_CHECK: Family = Family::gauge(
@@ -137,42 +105,6 @@ static UNHEALTHY_THRESHOLD: Family = Family::gauge(
     "cloud_load_balancer_health_check_unhealthy_threshold",
     &["account", "region", "load_balancer", "type"],
     "Failed checks in a row that put a backend out of service.",
-);
-
-// cloud_load_balancer_backends{account="prod",region="eu-west-2",load_balancer="web",type="classic"} 3
-static BACKENDS: Family = Family::gauge(
-    "cloud_load_balancer_backends",
-    &["account", "region", "load_balancer", "type"],
-    "Backends whose health the load balancer reports.",
-);
-
-// cloud_load_balancer_healthy_backends{account="prod",region="eu-west-2",load_balancer="web",type="classic"} 2
-static HEALTHY_BACKENDS: Family = Family::gauge(
-    "cloud_load_balancer_healthy_backends",
-    &["account", "region", "load_balancer", "type"],
-    "Backends in service.",
-);
-
-// cloud_load_balancer_backend_healthy{account="prod",region="eu-west-2",load_balancer="web",type="classic",instance_id="i-0a1b2c3d"} 0
-static BACKEND_HEALTHY: Family = Family::gauge(
-    "cloud_load_balancer_backend_healthy",
-    &["account", "region", "load_balancer", "type", "instance_id"],
-    "1 while the backend is in service, 0 in every other state.",
-);
-
-// cloud_load_balancer_backend_state_info{account="prod",region="eu-west-2",load_balancer="web",type="classic",instance_id="i-0a1b2c3d",state="OutOfService",reason="ELB"} 1
-static BACKEND_STATE: Family = Family::gauge(
-    "cloud_load_balancer_backend_state_info",
-    &[
-        "account",
-        "region",
-        "load_balancer",
-        "type",
-        "instance_id",
-        "state",
-        "reason",
-    ],
-    "The backend's state and its cause, in the cloud's words.",
 );
 
 async fn observe(client: &Client, observation: &mut Observation) -> Result<(), Error> {
@@ -224,7 +156,7 @@ async fn observe(client: &Client, observation: &mut Observation) -> Result<(), E
 
 /// The health of a load balancer's backends; `None` if it is not there any more.
 async fn health(client: &Client, load_balancer: &LoadBalancer) -> Result<Option<Health>, Error> {
-    if !load_balancer.has_instances {
+    if load_balancer.instances.is_empty() {
         return Ok(Some(Health::default()));
     }
     let name = load_balancer.name.as_str();
@@ -256,7 +188,8 @@ struct LoadBalancer {
     created: String,
     listeners: Vec<Listener>,
     health_check: HealthCheck,
-    has_instances: bool,
+    /// The registered ones: the question for their health leaves out those that are terminated.
+    instances: Vec<String>,
 }
 
 /// Protocol, port, instance protocol, instance port: as the cloud writes them, for labels.
@@ -335,8 +268,10 @@ fn read_load_balancer(xml: &mut Reader<'_>) -> Result<LoadBalancer, xml::Error> 
             })?,
             "HealthCheck" => read_health_check(xml, &mut load_balancer.health_check)?,
             "Instances" => xml.each("member", |member| {
-                load_balancer.has_instances = true;
-                member.skip()
+                let mut id = String::new();
+                member.each("InstanceId", |element| fill(&mut id, element))?;
+                load_balancer.instances.push(id);
+                Ok(())
             })?,
             _ => xml.skip()?,
         }
@@ -419,7 +354,7 @@ fn number(text: &str) -> Option<f64> {
 }
 
 fn write(load_balancer: &LoadBalancer, backends: &[Backend], observation: &mut Observation) {
-    let own: &[(&str, &str)] = &[("load_balancer", &load_balancer.name), ("type", "classic")];
+    let own: &[(&'static str, &str)] = &[("load_balancer", &load_balancer.name), ("type", "classic")];
     observation
         .sample(&INFO)
         .labels(own)
@@ -465,30 +400,51 @@ fn write(load_balancer: &LoadBalancer, backends: &[Backend], observation: &mut O
             observation.sample(family).labels(own).value(figure);
         }
     }
-    let healthy = backends.iter().filter(|backend| backend.is_healthy()).count();
+    write_backends(load_balancer, backends, own, observation);
+}
+
+fn write_backends(
+    load_balancer: &LoadBalancer,
+    backends: &[Backend],
+    own: &[(&'static str, &str)],
+    observation: &mut Observation,
+) {
+    let ids: Vec<[(&str, &str); 1]> = backends
+        .iter()
+        .map(|backend| [("instance_id", backend.instance_id.as_str())])
+        .collect();
+    let shown: Vec<balancers::Backend<'_>> = backends
+        .iter()
+        .zip(&ids)
+        .map(|(backend, id)| balancers::Backend {
+            labels: id,
+            state: &backend.state,
+            reason: &backend.reason,
+            is_healthy: backend.is_healthy(),
+        })
+        .collect();
+    balancers::write_backends(observation, own, &shown);
+    let has_none = !shown.iter().any(|backend| backend.is_healthy);
     observation
-        .sample(&BACKENDS)
+        .sample(&WITHOUT_HEALTHY_BACKEND)
         .labels(own)
-        .value(backends.len() as f64);
-    observation
-        .sample(&HEALTHY_BACKENDS)
-        .labels(own)
-        .value(healthy as f64);
-    for backend in backends {
-        let value = if backend.is_healthy() { 1.0 } else { 0.0 };
-        observation
-            .sample(&BACKEND_HEALTHY)
-            .labels(own)
-            .label("instance_id", &backend.instance_id)
-            .value(value);
-        observation
-            .sample(&BACKEND_STATE)
-            .labels(own)
-            .label("instance_id", &backend.instance_id)
-            .label("state", &backend.state)
-            .label("reason", &backend.reason)
-            .value(1.0);
-    }
+        .value(f64::from(u8::from(has_none)));
+
+    let registered = load_balancer.instances.iter().filter(|id| !id.is_empty());
+    let reported = backends.iter().map(|backend| &backend.instance_id);
+    let mut known: HashSet<&str> = HashSet::new();
+    let registered = registered.chain(reported).filter(|id| known.insert(id.as_str()));
+    let backends = registered.map(|id| BackendInstance {
+        instance_id: id.clone(),
+        port: None,
+    });
+    observation.facts.backends.push(BackendGroup {
+        labels: own
+            .iter()
+            .map(|(name, value)| (*name, (*value).to_owned()))
+            .collect(),
+        backends: backends.collect(),
+    });
 }
 
 /// What AWS answers for a load balancer that is gone: the code on the wire, and the shape's name.

@@ -1,7 +1,9 @@
 //! One file for each kind, and the list of them. Kinds never import each other.
 
+mod balancers;
 pub mod instances;
 pub mod load_balancers;
+pub mod regions;
 
 use crate::resource::Kind;
 
@@ -15,10 +17,11 @@ pub fn kind(name: &str) -> Option<&'static Kind> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
+    use std::collections::{HashMap, HashSet};
 
     use super::*;
     use crate::api::Effect;
+    use crate::metric::Family;
 
     #[test]
     fn every_action_only_describes() {
@@ -36,13 +39,20 @@ mod tests {
     }
 
     #[test]
-    fn a_family_belongs_to_one_kind_and_every_kind_has_another_name() {
-        let mut families = HashSet::new();
+    fn a_family_is_declared_once_and_every_kind_has_another_name() {
+        let mut families: HashMap<&str, &'static Family> = HashMap::new();
         let mut names = HashSet::new();
         for kind in KINDS {
             assert!(names.insert(kind.name));
+            let mut own = HashSet::new();
             for family in kind.families {
-                assert!(families.insert(family.name), "{} is there twice", family.name);
+                assert!(own.insert(family.name), "{} is there twice", family.name);
+                let declared = families.insert(family.name, family);
+                assert!(
+                    declared.is_none_or(|declared| std::ptr::eq(declared, *family)),
+                    "{} is declared twice",
+                    family.name
+                );
             }
         }
     }

@@ -11,7 +11,7 @@ pub(super) fn render(page: &Page) -> String {
     let mut rows = String::new();
     for watched in page.watched() {
         let status = watched.status();
-        let shown = page.reading(watched);
+        let shown = page.reading(&watched);
         let (state, objects) = match (&status.failure, &shown) {
             (None, Some(reading)) => ("fresh".to_owned(), reading.objects.to_string()),
             (None, None) if status.tried => ("too old".to_owned(), String::new()),

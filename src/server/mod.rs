@@ -2,13 +2,16 @@
 //!
 //! | route | answer |
 //! | --- | --- |
-//! | `GET /metrics` | the page, always 200 |
+//! | `GET /metrics` | the page, always 200; a part of it by `account`, `region` and `kind` |
+//! | `GET /sd/instances` | the instances as targets; 503 while there is no fresh reading of them |
 //! | `GET /` | a landing page for people |
 //! | `GET /-/healthy` | 200 while the process lives |
 //! | `GET /-/ready` | 200 once every kind has been tried, 503 before |
 
+mod discovery;
 mod landing;
 mod negotiation;
+mod query;
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -17,7 +20,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
@@ -27,6 +30,7 @@ use tokio::sync::oneshot;
 use tracing::warn;
 
 use crate::exposition::Page;
+use discovery::Wanted;
 
 /// Serves until `shutdown` is over, then lets the requests under way end, for four seconds at most.
 pub async fn run(
@@ -60,6 +64,7 @@ pub async fn run(
 fn router(page: Arc<Page>) -> Router {
     Router::new()
         .route("/metrics", get(metrics))
+        .route("/sd/instances", get(targets))
         .route("/", get(landing_page))
         .route("/-/healthy", get(|| async { "vigie is healthy\n" }))
         .route("/-/ready", get(ready))
@@ -72,10 +77,14 @@ fn router(page: Arc<Page>) -> Router {
         .with_state(page)
 }
 
-async fn metrics(State(page): State<Arc<Page>>, headers: HeaderMap) -> Response {
+async fn metrics(State(page): State<Arc<Page>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
+    let part = match query::part(query::pairs(query.as_deref()), &page, &[]) {
+        Ok((part, _)) => part,
+        Err(refusal) => return (StatusCode::BAD_REQUEST, refusal).into_response(),
+    };
     let format = negotiation::format(&joined(&headers, header::ACCEPT));
     let gzip = negotiation::takes_gzip(&joined(&headers, header::ACCEPT_ENCODING));
-    let assembled = page.assemble(format, gzip);
+    let assembled = page.assemble(format, gzip, &part);
     let body = Body::from_stream(stream::iter(
         assembled.pieces.into_iter().map(Ok::<_, Infallible>),
     ));
@@ -93,6 +102,20 @@ async fn metrics(State(page): State<Arc<Page>>, headers: HeaderMap) -> Response 
         response.headers_mut().insert(header::CONTENT_ENCODING, coding);
     }
     response
+}
+
+async fn targets(State(page): State<Arc<Page>>, RawQuery(query): RawQuery) -> Response {
+    let wanted = match Wanted::parse(query.as_deref(), &page) {
+        Ok(wanted) => wanted,
+        Err(refusal) => return (StatusCode::BAD_REQUEST, refusal).into_response(),
+    };
+    // Inflating and writing ten thousand targets takes longer than a scrape may wait for.
+    let listed = tokio::task::spawn_blocking(move || wanted.targets(&page)).await;
+    match listed {
+        Ok(Ok(list)) => ([(header::CONTENT_TYPE, "application/json")], list).into_response(),
+        Ok(Err(why)) => (StatusCode::SERVICE_UNAVAILABLE, why).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
 }
 
 async fn ready(State(page): State<Arc<Page>>) -> Response {

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use vigie::agent::{Agent, Failed};
 use vigie::config;
 use vigie::demo::{Cloud, Key, Options, Request};
-use vigie::exposition::{self, Format};
+use vigie::exposition::{self, Format, Part};
 use vigie::provider::Provider;
 use vigie::resources::KINDS;
 
@@ -201,7 +201,7 @@ impl Bench {
     }
 
     pub(crate) fn text(&self, format: Format) -> String {
-        let assembled = self.page.assemble(format, false);
+        let assembled = self.page.assemble(format, false, &Part::default());
         let text = String::from_utf8(assembled.pieces.concat()).unwrap();
         assert_eq!(text.len(), assembled.length);
         assert!(!text.contains(CANARY), "a secret is on the page");

@@ -8,7 +8,7 @@ use std::time::Duration;
 use ::vigie::agent::Agent;
 use ::vigie::config;
 use ::vigie::demo::{Fault, Key};
-use ::vigie::exposition::{self, Format};
+use ::vigie::exposition::{self, Format, Part};
 use ::vigie::provider::Provider;
 use ::vigie::resources::KINDS;
 use tokio::task::JoinSet;
@@ -225,7 +225,11 @@ impl Auditing {
     }
 
     fn page(&self) -> Page {
-        let pieces = self.page.assemble(Format::Text, false).pieces.concat();
+        let pieces = self
+            .page
+            .assemble(Format::Text, false, &Part::default())
+            .pieces
+            .concat();
         Page::parse(&String::from_utf8(pieces).expect("the page is UTF-8"))
     }
 

@@ -47,15 +47,21 @@ impl AdminArguments {
         let Some(account) = accounts.next() else {
             return Err(Failure::usage(anyhow::anyhow!("`--region` is missing")));
         };
-        if account.provider == Provider::Outscale && account.regions.len() > 1 {
+        let regions = account.regions.listed();
+        if account.provider == Provider::Outscale && regions.len() > 1 {
             return Err(Failure::usage(anyhow::anyhow!(
                 "an OUTSCALE account is of one region, with identities of its own: run this once for each of {}",
-                account.regions.join(", ")
+                regions.join(", ")
+            )));
+        }
+        if account.regions.is_every() {
+            return Err(Failure::usage(anyhow::anyhow!(
+                "`--region` is \"*\": name the regions in which the key is to be tried"
             )));
         }
         Ok(Place {
             provider: account.provider,
-            regions: account.regions,
+            regions: regions.to_vec(),
             endpoint_url: account.endpoints.iam,
             ca_bundle: self.ca_bundle.clone(),
             requests_per_second: account.requests_per_second,

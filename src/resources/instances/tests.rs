@@ -36,7 +36,7 @@ shutdown</message></stateReason>
 
 fn observed(document: &str, provider: Provider, show_as: Show) -> (Observation, Option<String>) {
     let mut observation = Observation::new(&KIND, "a", provider, "r", show_as);
-    let mut seen = HashSet::new();
+    let mut seen = HashMap::new();
     let next = Reader::open(document, "DescribeInstancesResponse")
         .and_then(|reader| {
             reader.whole(None, |page| {
@@ -82,6 +82,7 @@ fn aws_instance_says_since_when_and_why() {
     let show_as = Show {
         tags: Tags::All,
         states: StateSeries::Current,
+        ..Show::default()
     };
     let (observation, next) = observed(AWS, Provider::Aws, show_as);
     assert_eq!(next.as_deref(), Some("page-2"));
@@ -113,6 +114,7 @@ fn what_cannot_be_understood_is_counted_and_the_others_are_shown() {
     let show_as = Show {
         tags: Tags::None,
         states: StateSeries::Current,
+        ..Show::default()
     };
     let (observation, _) = observed(AWS, Provider::Aws, show_as);
     assert_eq!((observation.objects, observation.skipped), (2, 2));

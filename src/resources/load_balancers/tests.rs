@@ -35,8 +35,8 @@ fn load_balancers_and_the_health_of_their_backends_are_shown() {
         .unwrap();
     assert_eq!(next.as_deref(), Some("m"));
     assert_eq!(
-        found.iter().map(|one| one.has_instances).collect::<Vec<_>>(),
-        [true, false]
+        found.iter().map(|one| one.instances.len()).collect::<Vec<_>>(),
+        [1, 0]
     );
     let health = Reader::open(HEALTH, "DescribeInstanceHealthResponse")
         .unwrap()
@@ -44,8 +44,13 @@ fn load_balancers_and_the_health_of_their_backends_are_shown() {
         .unwrap();
     let mut observation = Observation::new(&KIND, "a", Provider::Outscale, "r", Show::default());
     assert_eq!(health.not_understood, 2);
+    found[0].instances.push("i-terminated".to_owned());
     write(&found[0], &health.backends, &mut observation);
     write(&found[1], &[], &mut observation);
+    // The question for health leaves out an instance that is terminated; it is a backend all the same.
+    let backends = &observation.facts.backends[0].backends;
+    let ids: Vec<&str> = backends.iter().map(|backend| &*backend.instance_id).collect();
+    assert_eq!(ids, ["i-1", "i-terminated", "i-2", "i-3", "i-4"]);
     let shown = observation
         .into_texts()
         .concat()
@@ -68,6 +73,8 @@ fn load_balancers_and_the_health_of_their_backends_are_shown() {
         format!("backends{{{idle}}} 0"),
         format!("healthy_backends{{{web}}} 2"),
         format!("healthy_backends{{{idle}}} 0"),
+        format!("without_healthy_backend{{{web}}} 0"),
+        format!("without_healthy_backend{{{idle}}} 1"),
         format!("backend_healthy{{{web},instance_id=\"i-1\"}} 1"),
         format!("backend_healthy{{{web},instance_id=\"i-2\"}} 0"),
         format!("backend_healthy{{{web},instance_id=\"i-3\"}} 0"),

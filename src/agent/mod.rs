@@ -1,0 +1,212 @@
+//! The agent put together from its settings: accounts, clients, polls and the page over them.
+
+mod plan;
+mod regions;
+mod watch;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future;
+use prometheus::Registry;
+use tokio::task::JoinSet;
+use tracing::warn;
+
+use crate::api;
+use crate::config::{self, Settings};
+use crate::credentials::{self, Variables};
+use crate::exposition::{self, Page};
+use crate::identity::{self, Audit, Auditor};
+use crate::metric::Family;
+use crate::poller;
+use crate::reading::Reading;
+use crate::resources;
+use plan::{Plan, Prepared, Region, Workshop};
+
+/// Everything that runs, before it runs.
+pub struct Agent {
+    /// The page over all polls.
+    pub page: Arc<Page>,
+    accounts: Vec<Watch>,
+    is_audited: bool,
+    audit_interval: Option<Duration>,
+}
+
+/// One account, and the regions of it that are known.
+struct Watch {
+    plan: Plan,
+    /// The poll that finds its regions, if they are to be found.
+    finding: Option<Prepared>,
+    regions: Vec<Region>,
+}
+
+/// A poll of [`Agent::poll_once`] that failed.
+pub struct Failed {
+    /// The `account` label.
+    pub account: String,
+    /// The `region` label.
+    pub region: String,
+    /// The `kind` label.
+    pub kind: &'static str,
+    /// Why.
+    pub error: api::Error,
+    /// The same for people, with what to do about it.
+    pub explained: String,
+}
+
+/// Every family of the agent's own rooms.
+pub fn own_families() -> Vec<&'static Family> {
+    [
+        &api::FAMILIES[..],
+        &poller::FAMILIES,
+        &identity::FAMILIES,
+        &config::FAMILIES,
+        &exposition::FAMILIES,
+    ]
+    .concat()
+}
+
+impl Agent {
+    /// Builds clients and polls; nothing is sent yet. Reads the CA bundles, not the keys.
+    pub fn new(settings: &Settings, variables: &Variables) -> anyhow::Result<Self> {
+        Self::build(settings, variables, settings.audit_interval.is_some())
+    }
+
+    /// The same, able to audit whatever the settings say of that.
+    pub fn auditing(settings: &Settings, variables: &Variables) -> anyhow::Result<Self> {
+        Self::build(settings, variables, true)
+    }
+
+    fn build(settings: &Settings, variables: &Variables, is_audited: bool) -> anyhow::Result<Self> {
+        let registry = Registry::new();
+        let mut workshop = Workshop::new(settings, variables, is_audited, &registry)?;
+        let mut accounts = Vec::new();
+        for account in &settings.accounts {
+            let plan = workshop.plan(account)?;
+            let listed = account.regions.listed().iter();
+            let regions = listed
+                .map(|region| plan.region(region))
+                .collect::<anyhow::Result<_>>()?;
+            accounts.push(Watch {
+                finding: plan.finding_poll(),
+                plan,
+                regions,
+            });
+        }
+        config::Metrics::register(&registry)?.loaded();
+        let page = Arc::new(Page::new(registry, settings.stale_after)?);
+        for account in &accounts {
+            page.add(
+                account.finding.iter().map(|finding| finding.watched.clone()),
+                None,
+            );
+            for region in &account.regions {
+                show(&page, region);
+            }
+        }
+        Ok(Self {
+            page,
+            accounts,
+            is_audited,
+            audit_interval: settings.audit_interval,
+        })
+    }
+
+    /// Reads every account's key once. Accounts without one are told of and go on looking for it; an error
+    /// when there is none at all.
+    pub fn read_keys(&self) -> Result<(), credentials::Error> {
+        let mut missing = Vec::new();
+        for Watch { plan, .. } in &self.accounts {
+            if let Err(reason) = plan.account.key() {
+                missing.push((&plan.account, reason));
+            }
+        }
+        if missing.len() == self.accounts.len()
+            && let Some((_, reason)) = missing.pop()
+        {
+            return Err(reason);
+        }
+        for (account, reason) in missing {
+            warn!(
+                account = account.name,
+                "no usable key, looking again at each poll: {reason}"
+            );
+        }
+        Ok(())
+    }
+
+    /// Finds the regions of the accounts that are to be watched in all of them. Needed before [`Agent::audit`]; a
+    /// running agent does it by itself.
+    pub async fn find_regions(&mut self) -> Vec<Failed> {
+        let page = Arc::clone(&self.page);
+        let found = self
+            .accounts
+            .iter_mut()
+            .map(|account| account.find_regions(&page));
+        future::join_all(found).await.into_iter().flatten().collect()
+    }
+
+    /// Finds the regions and polls everything once; gives the polls that failed.
+    pub async fn poll_once(&mut self) -> Vec<Failed> {
+        let mut failed = self.find_regions().await;
+        failed.append(&mut self.once().await);
+        failed
+    }
+
+    /// Starts every poll, and the audits that the settings ask for; they end when the set is dropped.
+    pub fn start(self) -> JoinSet<()> {
+        watch::start(self)
+    }
+
+    /// Polls everything once and gives the polls that failed: all at the same time, but for the instances, which are
+    /// listed after whatever says which of them are behind a load balancer, since one that is missing from an older
+    /// list says nothing.
+    pub async fn once(&self) -> Vec<Failed> {
+        let regions = self.accounts.iter().flat_map(|account| &account.regions);
+        let polls: Vec<&Prepared> = regions.flat_map(|region| &region.polls).collect();
+        let (last, first): (Vec<&Prepared>, Vec<&Prepared>) = polls
+            .into_iter()
+            .partition(|prepared| prepared.poll.kind.name == resources::instances::KIND.name);
+        let mut failed = polled_once(&first).await;
+        failed.append(&mut polled_once(&last).await);
+        failed
+    }
+
+    /// Audits every account once, all at the same time.
+    pub async fn audit(&self) -> Vec<Audit> {
+        let auditors: Vec<Auditor> = self.accounts.iter().map(Watch::auditor).collect();
+        future::join_all(auditors.iter().map(Auditor::once)).await
+    }
+}
+
+impl Watch {
+    fn auditor(&self) -> Auditor {
+        let clients = self.regions.iter().map(|region| region.client.clone());
+        self.plan.auditor(clients.collect())
+    }
+}
+
+async fn polled_once(polls: &[&Prepared]) -> Vec<Failed> {
+    let outcomes = polls.iter().map(async |prepared| prepared.once().await.err());
+    future::join_all(outcomes).await.into_iter().flatten().collect()
+}
+
+impl Prepared {
+    /// Polls once and publishes what came of it.
+    async fn once(&self) -> Result<Arc<Reading>, Failed> {
+        let poll = &self.poll;
+        poll.once(&self.status).await.map_err(|error| Failed {
+            account: poll.client.account().name.clone(),
+            region: poll.client.region().to_owned(),
+            kind: poll.kind.name,
+            explained: poll.explained(&error),
+            error,
+        })
+    }
+}
+
+/// Puts a region's polls on the page.
+fn show(page: &Page, region: &Region) {
+    let watched = region.polls.iter().map(|prepared| prepared.watched.clone());
+    page.add(watched, Some(Arc::clone(&region.joined)));
+}

@@ -1,0 +1,143 @@
+//! The regions of an account that is watched in all it has enabled: found, and found again now and then.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tracing::{info, warn};
+
+use super::plan::{Plan, Prepared, Region};
+use super::watch::{self, Audits};
+use super::{Failed, Watch, show};
+use crate::api::Reason;
+use crate::exposition::Page;
+
+impl Watch {
+    /// Finds the regions, if they are to be found, and puts them on the page.
+    pub(super) async fn find_regions(&mut self, page: &Page) -> Option<Failed> {
+        let found = self.finding.as_ref()?.once().await;
+        match found {
+            Ok(reading) => {
+                let names = reading.facts.regions.iter();
+                let found = names.filter_map(|name| opened(&self.plan, name));
+                self.regions = found.collect();
+                self.regions.iter().for_each(|region| show(page, region));
+                None
+            }
+            Err(failed) => Some(failed),
+        }
+    }
+}
+
+/// A region that the cloud named. What it names is not trusted to be the name of a host.
+fn opened(plan: &Plan, name: &str) -> Option<Region> {
+    let opened = plan.region(name);
+    opened
+        .inspect_err(|error| warn!(account = plan.account.name, "a region is left out: {error:#}"))
+        .ok()
+}
+
+/// Finds the regions, starts polling those that are new and stops with those that are gone, until dropped.
+pub(super) async fn keep_finding(plan: Plan, finding: Prepared, page: Arc<Page>, audits: Audits) {
+    let mut finder = Finder {
+        plan,
+        page,
+        audits,
+        polled: HashMap::new(),
+        audited: JoinSet::new(),
+    };
+    let mut failing: Option<Reason> = None;
+    loop {
+        let wait = match finding.once().await {
+            Ok(reading) => {
+                failing = None;
+                finder.adopt(&reading.facts.regions);
+                FIND_AGAIN
+            }
+            Err(failed) => {
+                let reason = failed.error.reason();
+                if failing.replace(reason) != Some(reason) {
+                    warn!(
+                        account = finder.plan.account.name,
+                        reason = reason.name(),
+                        error = failed.explained,
+                        "the regions of the account cannot be found; those that are known are polled on"
+                    );
+                }
+                finder.plan.interval
+            }
+        };
+        tokio::time::sleep(wait).await;
+    }
+}
+
+struct Finder {
+    plan: Plan,
+    page: Arc<Page>,
+    audits: Audits,
+    /// The polls of each region, which end with their set.
+    polled: HashMap<String, JoinSet<()>>,
+    audited: JoinSet<()>,
+}
+
+impl Finder {
+    fn adopt(&mut self, found: &[String]) {
+        let account = &self.plan.account.name;
+        if found.is_empty() {
+            warn!(
+                account,
+                "the cloud names no region; those that are known are polled on"
+            );
+            return;
+        }
+        let gone: Vec<String> = (self.polled.keys())
+            .filter(|region| !found.contains(region))
+            .cloned()
+            .collect();
+        for region in &gone {
+            self.polled.remove(region);
+            self.page.remove(account, region);
+            info!(
+                account,
+                region, "the region is not enabled any more: it is not polled"
+            );
+        }
+        let new: Vec<&String> = (found.iter())
+            .filter(|region| !self.polled.contains_key(*region))
+            .collect();
+        let opened: Vec<Region> = new.iter().filter_map(|name| opened(&self.plan, name)).collect();
+        if gone.is_empty() && opened.is_empty() {
+            return;
+        }
+        for region in &opened {
+            info!(
+                account,
+                region = region.client.region(),
+                "the region is enabled: it is polled"
+            );
+            show(&self.page, region);
+        }
+        let delays = watch::splay(opened.iter(), self.plan.interval);
+        for (region, delays) in opened.into_iter().zip(delays) {
+            let name = region.client.region().to_owned();
+            let mut polls = JoinSet::new();
+            for (prepared, delay) in region.polls.into_iter().zip(delays) {
+                polls.spawn(watch::keep_polling(prepared.poll, prepared.status, delay));
+            }
+            self.polled.insert(name, polls);
+        }
+        self.audit();
+    }
+
+    /// Begins the audits anew, with the regions that are polled now.
+    fn audit(&mut self) {
+        self.audited = JoinSet::new();
+        let regions = self.polled.keys().filter_map(|name| opened(&self.plan, name));
+        let auditor = self.plan.auditor(regions.map(|region| region.client).collect());
+        self.audits.spawn(auditor, &self.page, &mut self.audited);
+    }
+}
+
+/// Somebody who has just enabled a region does not wait much longer for its first instance.
+const FIND_AGAIN: Duration = Duration::from_secs(10 * 60);

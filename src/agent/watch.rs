@@ -1,0 +1,119 @@
+//! The tasks of a running agent: one for each poll, begun one after the other, and one for each account's audits.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tracing::error;
+
+use super::plan::Region;
+use super::{Agent, regions};
+use crate::exposition::Page;
+use crate::identity::Auditor;
+use crate::poller::{Poll, Status, Watched};
+
+/// Starts everything; it ends when the set is dropped.
+pub(super) fn start(agent: Agent) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    let audits = Audits {
+        interval: agent.audit_interval.filter(|_| agent.is_audited),
+    };
+    let listed = agent.accounts.iter().flat_map(|account| &account.regions);
+    let interval = agent
+        .accounts
+        .first()
+        .map_or(Duration::ZERO, |account| account.plan.interval);
+    let mut delays = splay(listed, interval).into_iter();
+    for account in agent.accounts {
+        if account.finding.is_none() {
+            audits.spawn(account.auditor(), &agent.page, &mut tasks);
+        }
+        for (region, delays) in account.regions.into_iter().zip(delays.by_ref()) {
+            for (prepared, delay) in region.polls.into_iter().zip(delays) {
+                tasks.spawn(keep_polling(prepared.poll, prepared.status, delay));
+            }
+        }
+        if let Some(finding) = account.finding {
+            let page = Arc::clone(&agent.page);
+            tasks.spawn(regions::keep_finding(account.plan, finding, page, audits));
+        }
+    }
+    tasks
+}
+
+/// How long each poll of each region waits before its first, so that calls do not burst: one after the other, the
+/// first kind of every region before the second of any.
+pub(super) fn splay<'a>(regions: impl Iterator<Item = &'a Region>, interval: Duration) -> Vec<Vec<Duration>> {
+    let counts: Vec<usize> = regions.map(|region| region.polls.len()).collect();
+    let all: usize = counts.iter().sum();
+    let step = STEP.min(interval / 2 / u32::try_from(all.max(1)).unwrap_or(u32::MAX));
+    let mut delays: Vec<Vec<Duration>> = counts.iter().map(|_| Vec::new()).collect();
+    let mut begun = 0;
+    for round in 0..counts.iter().copied().max().unwrap_or_default() {
+        for (delays, _) in delays
+            .iter_mut()
+            .zip(&counts)
+            .filter(|(_, count)| **count > round)
+        {
+            delays.push(step * begun);
+            begun += 1;
+        }
+    }
+    delays
+}
+
+/// A fault of ours in one kind does not take the others down, and does not end it for good.
+pub(super) async fn keep_polling(poll: Arc<Poll>, status: watch::Sender<Status>, delay: Duration) {
+    let status = Arc::new(status);
+    let mut delay = delay;
+    loop {
+        let (running, told) = (Arc::clone(&poll), Arc::clone(&status));
+        let mut task = JoinSet::new();
+        task.spawn(async move { running.run(&told, delay).await });
+        if let Some(Err(fault)) = task.join_next().await {
+            let (account, region) = (&poll.client.account().name, poll.client.region());
+            error!(
+                account,
+                region,
+                kind = poll.kind.name,
+                "polling broke down and begins again: {fault}"
+            );
+            poll.broke_down(&status);
+        }
+        delay = poll.interval;
+    }
+}
+
+/// Whether and how often accounts are audited.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Audits {
+    interval: Option<Duration>,
+}
+
+impl Audits {
+    /// Starts the audits of an account, if there are to be any.
+    pub(super) fn spawn(self, auditor: Auditor, page: &Page, tasks: &mut JoinSet<()>) {
+        if let Some(interval) = self.interval {
+            let of_account = |watched: &Watched| watched.account == auditor.account.name;
+            let polls = page.watched().into_iter().filter(of_account).collect();
+            tasks.spawn(keep_auditing(Arc::new(auditor), polls, interval));
+        }
+    }
+}
+
+/// Audits once the polls had the first word: they tell whether the key is any good, and are what people wait for.
+async fn keep_auditing(auditor: Arc<Auditor>, polls: Vec<Watched>, interval: Duration) {
+    let first_polls = future::join_all(polls.iter().map(Watched::tried));
+    // What they did not tell by then, the audit finds out itself.
+    tokio::time::timeout(FIRST_POLLS, first_polls).await.ok();
+    auditor.run(interval).await;
+}
+
+/// A first listing of ten thousand instances takes some seconds.
+const FIRST_POLLS: Duration = Duration::from_secs(30);
+
+/// Between two first polls: ten a second, all accounts together, unless there are so many that this would take more
+/// than half an interval.
+const STEP: Duration = Duration::from_millis(100);

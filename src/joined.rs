@@ -1,0 +1,205 @@
+//! What two readings say together: which backends of load balancers are instances that cannot serve.
+//!
+//! Computed when one of the two is published. What comes of it is as old as the older of them, so that it leaves the
+//! page when the first of them would. An instance is unknown only if it is missing from a listing that began after
+//! it was already seen behind a load balancer: one that was launched in between is not taken for dead.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::time::Instant;
+
+use crate::metric::Family;
+use crate::provider::Provider;
+use crate::reading::Reading;
+use crate::resource::{BackendGroup, Instances, Observation, Show};
+
+/// The joined families.
+pub static FAMILIES: [&Family; 2] = [&BACKEND_INSTANCE_STATE, &DEAD_BACKENDS];
+
+// cloud_load_balancer_backend_instance_state_info{account="prod",region="eu-west-2",load_balancer="web",type="classic",instance_id="i-0a1b2c3d",instance_state="stopped"} 1
+static BACKEND_INSTANCE_STATE: Family = Family::gauge(
+    "cloud_load_balancer_backend_instance_state_info",
+    &[
+        "account",
+        "region",
+        "load_balancer",
+        "type",
+        "target_group",
+        "port",
+        "instance_id",
+        "instance_state",
+    ],
+    "The state of the instance that is a backend; `unknown` if there is no such instance. There only while both the \
+     instances and the load balancers were read lately.",
+);
+
+// cloud_load_balancer_dead_backends{account="prod",region="eu-west-2",load_balancer="web",type="classic"} 1
+static DEAD_BACKENDS: Family = Family::gauge(
+    "cloud_load_balancer_dead_backends",
+    &["account", "region", "load_balancer", "type", "target_group"],
+    "Registered backends whose instance is stopped, terminated, in quarantine or unknown. There only while both the \
+     instances and the load balancers were read lately.",
+);
+
+/// What is joined in one account and region.
+#[derive(Debug)]
+pub struct Joined {
+    /// The `account` label.
+    pub account: String,
+    /// The `region` label.
+    pub region: String,
+    provider: Provider,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    instances: Option<Arc<Reading>>,
+    /// By kind.
+    balancers: HashMap<&'static str, Balancers>,
+}
+
+#[derive(Debug)]
+struct Balancers {
+    reading: Arc<Reading>,
+    /// When each instance that is a backend was first seen to be one, without a break since.
+    seen_since: HashMap<String, Instant>,
+    joined: Option<Arc<Reading>>,
+}
+
+impl Joined {
+    /// Nothing yet.
+    pub fn new(account: String, provider: Provider, region: String) -> Self {
+        Self {
+            account,
+            region,
+            provider,
+            state: Mutex::default(),
+        }
+    }
+
+    /// Takes a new reading of a kind, and joins it to what it says more with. `finish` is given what came of it
+    /// before it is shown.
+    pub fn take(&self, kind: &'static str, reading: &Arc<Reading>, finish: impl Fn(&Reading)) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let State { instances, balancers } = &mut *state;
+        if reading.facts.instances.is_some() {
+            *instances = Some(Arc::clone(reading));
+        } else if !reading.facts.backends.is_empty() || balancers.contains_key(kind) {
+            let before = balancers.remove(kind).map(|before| before.seen_since);
+            let seen_since = seen_since(reading, &before.unwrap_or_default());
+            balancers.insert(
+                kind,
+                Balancers {
+                    reading: Arc::clone(reading),
+                    seen_since,
+                    joined: None,
+                },
+            );
+        } else {
+            return;
+        }
+        let Some(listed) = instances.as_deref() else {
+            return;
+        };
+        for (of, balancers) in balancers {
+            if reading.facts.instances.is_some() || *of == kind {
+                let joined = self.join(listed, balancers);
+                finish(&joined);
+                balancers.joined = Some(Arc::new(joined));
+            }
+        }
+    }
+
+    /// What is joined now, with the kind of load balancers it is about.
+    pub fn readings(&self) -> Vec<(&'static str, Arc<Reading>)> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let joined = state.balancers.iter();
+        joined
+            .filter_map(|(kind, balancers)| Some((*kind, Arc::clone(balancers.joined.as_ref()?))))
+            .collect()
+    }
+
+    fn join(&self, listed: &Reading, balancers: &Balancers) -> Reading {
+        let mut observation = Observation::of(
+            &FAMILIES,
+            &self.account,
+            self.provider,
+            &self.region,
+            Show::default(),
+        );
+        if let Some(instances) = &listed.facts.instances {
+            for group in &balancers.reading.facts.backends {
+                let state_of = |id: &str| {
+                    let was_there = || {
+                        let since = balancers.seen_since.get(id);
+                        instances.is_whole && since.is_some_and(|since| *since <= listed.begun)
+                    };
+                    state(instances, id).or_else(|| was_there().then_some(UNKNOWN))
+                };
+                write(group, state_of, &mut observation);
+            }
+        }
+        let older = if listed.at < balancers.reading.at {
+            listed
+        } else {
+            &balancers.reading
+        };
+        Reading::new(observation, older.at, listed.begun.min(balancers.reading.begun))
+    }
+}
+
+fn seen_since(reading: &Reading, before: &HashMap<String, Instant>) -> HashMap<String, Instant> {
+    let groups = reading.facts.backends.iter();
+    groups
+        .flat_map(|group| &group.backends)
+        .map(|backend| {
+            let since = before.get(&backend.instance_id).copied();
+            (backend.instance_id.clone(), since.unwrap_or(reading.ended))
+        })
+        .collect()
+}
+
+fn state<'a>(instances: &'a Instances, id: &str) -> Option<&'a str> {
+    instances.states.get(id).map(Cow::as_ref)
+}
+
+fn write<'a>(
+    group: &BackendGroup,
+    state_of: impl Fn(&str) -> Option<&'a str>,
+    observation: &mut Observation,
+) {
+    let labels: Vec<(&str, &str)> = (group.labels.iter())
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
+    let mut shown = HashSet::new();
+    let mut dead = 0_u32;
+    for backend in group.backends.iter().filter(|backend| shown.insert(*backend)) {
+        let Some(state) = state_of(&backend.instance_id) else {
+            continue;
+        };
+        dead += u32::from(DEAD.contains(&state));
+        observation
+            .sample(&BACKEND_INSTANCE_STATE)
+            .labels(&labels)
+            .label("port", backend.port.as_deref().unwrap_or_default())
+            .label("instance_id", &backend.instance_id)
+            .label("instance_state", state)
+            .value(1.0);
+    }
+    observation
+        .sample(&DEAD_BACKENDS)
+        .labels(&labels)
+        .value(f64::from(dead));
+}
+
+const UNKNOWN: &str = "unknown";
+
+/// States in which an instance does not serve and is not about to. One that is stopping or shutting down shows its
+/// state, and is counted once it got there.
+const DEAD: [&str; 4] = ["stopped", "terminated", "quarantine", UNKNOWN];
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,140 @@
+//! What every sort of load balancer shows alike, classic or not: the families that their kinds share.
+//!
+//! Not a kind: the one place where two kinds may write into the same family, told apart by the label `type`.
+
+use crate::metric::Family;
+use crate::resource::Observation;
+
+// cloud_load_balancer_info{account="prod",region="eu-west-2",load_balancer="web",type="classic",scheme="internet-facing"} 1
+pub(super) static INFO: Family = Family::gauge(
+    "cloud_load_balancer_info",
+    &[
+        "account",
+        "region",
+        "load_balancer",
+        "type",
+        "scheme",
+        "dns_name",
+        "vpc_id",
+    ],
+    "Facts about the load balancer; what the cloud does not say is left out.",
+);
+
+// cloud_load_balancer_created_timestamp_seconds{account="prod",region="eu-west-2",load_balancer="web",type="classic"} 1732290000
+pub(super) static CREATED: Family = Family::gauge(
+    "cloud_load_balancer_created_timestamp_seconds",
+    &["account", "region", "load_balancer", "type"],
+    "When the load balancer was created.",
+);
+
+// cloud_load_balancer_listener_info{account="prod",region="eu-west-2",load_balancer="web",type="classic",protocol="HTTPS",port="443",instance_protocol="HTTP",instance_port="8080"} 1
+pub(super) static LISTENER: Family = Family::gauge(
+    "cloud_load_balancer_listener_info",
+    &[
+        "account",
+        "region",
+        "load_balancer",
+        "type",
+        "protocol",
+        "port",
+        "instance_protocol",
+        "instance_port",
+    ],
+    "What the load balancer listens on and, where it is classic, where that leads.",
+);
+
+// cloud_load_balancer_backends{account="prod",region="eu-west-2",load_balancer="web",type="classic"} 3
+pub(super) static BACKENDS: Family = Family::gauge(
+    "cloud_load_balancer_backends",
+    &["account", "region", "load_balancer", "type", "target_group"],
+    "Backends whose health the load balancer reports.",
+);
+
+// cloud_load_balancer_healthy_backends{account="prod",region="eu-west-2",load_balancer="web",type="classic"} 2
+pub(super) static HEALTHY_BACKENDS: Family = Family::gauge(
+    "cloud_load_balancer_healthy_backends",
+    &["account", "region", "load_balancer", "type", "target_group"],
+    "Backends in service.",
+);
+
+// cloud_load_balancer_without_healthy_backend{account="prod",region="eu-west-2",load_balancer="web",type="classic"} 0
+pub(super) static WITHOUT_HEALTHY_BACKEND: Family = Family::gauge(
+    "cloud_load_balancer_without_healthy_backend",
+    &["account", "region", "load_balancer", "type"],
+    "1 while not one backend of the load balancer, in whatever target group, is in service; also while it has none. \
+     Left out where the cloud does not say.",
+);
+
+// cloud_load_balancer_backend_healthy{account="prod",region="eu-west-2",load_balancer="web",type="classic",instance_id="i-0a1b2c3d"} 0
+pub(super) static BACKEND_HEALTHY: Family = Family::gauge(
+    "cloud_load_balancer_backend_healthy",
+    &[
+        "account",
+        "region",
+        "load_balancer",
+        "type",
+        "target_group",
+        "port",
+        "instance_id",
+        "target",
+    ],
+    "1 while the backend is in service, 0 in every other state.",
+);
+
+// cloud_load_balancer_backend_state_info{account="prod",region="eu-west-2",load_balancer="web",type="classic",instance_id="i-0a1b2c3d",state="OutOfService",reason="ELB"} 1
+pub(super) static BACKEND_STATE: Family = Family::gauge(
+    "cloud_load_balancer_backend_state_info",
+    &[
+        "account",
+        "region",
+        "load_balancer",
+        "type",
+        "target_group",
+        "port",
+        "instance_id",
+        "target",
+        "state",
+        "reason",
+    ],
+    "The backend's state and its cause, in the cloud's words.",
+);
+
+/// A backend as shown: the labels that name it, and its health in the cloud's words.
+pub(super) struct Backend<'a> {
+    /// Those that name it in its place: `instance_id` or `target`, and `port` where there is one for each.
+    pub(super) labels: &'a [(&'a str, &'a str)],
+    pub(super) state: &'a str,
+    pub(super) reason: &'a str,
+    pub(super) is_healthy: bool,
+}
+
+/// Shows the backends of one place, which these labels name, and how many of them are in service.
+pub(super) fn write_backends(
+    observation: &mut Observation,
+    place: &[(&str, &str)],
+    backends: &[Backend<'_>],
+) {
+    let healthy = backends.iter().filter(|backend| backend.is_healthy).count();
+    observation
+        .sample(&BACKENDS)
+        .labels(place)
+        .value(backends.len() as f64);
+    observation
+        .sample(&HEALTHY_BACKENDS)
+        .labels(place)
+        .value(healthy as f64);
+    for backend in backends {
+        observation
+            .sample(&BACKEND_HEALTHY)
+            .labels(place)
+            .labels(backend.labels)
+            .value(if backend.is_healthy { 1.0 } else { 0.0 });
+        observation
+            .sample(&BACKEND_STATE)
+            .labels(place)
+            .labels(backend.labels)
+            .label("state", backend.state)
+            .label("reason", backend.reason)
+            .value(1.0);
+    }
+}
