@@ -129,6 +129,12 @@ impl Page {
         watched.status().reading.filter(|reading| self.is_fresh(reading))
     }
 
+    /// Every reading to be shown, what they say together included.
+    pub fn all_readings(&self) -> Vec<Arc<Reading>> {
+        let readings = self.readings(&Part::default()).into_iter();
+        readings.map(|(_, reading)| reading).collect()
+    }
+
     fn is_fresh(&self, reading: &Reading) -> bool {
         !reading.is_older_than(self.stale_after)
     }

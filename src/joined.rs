@@ -122,6 +122,28 @@ impl Joined {
             .collect()
     }
 
+    /// Whether a backend is on no list of instances, and none of them began late enough to tell.
+    pub fn is_in_doubt(&self) -> bool {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(listed) = &state.instances else {
+            return false;
+        };
+        let Some(instances) = listed
+            .facts
+            .instances
+            .as_ref()
+            .filter(|instances| instances.is_whole)
+        else {
+            return false;
+        };
+        let seen = state
+            .balancers
+            .values()
+            .flat_map(|balancers| &balancers.seen_since);
+        seen.into_iter()
+            .any(|(id, since)| !instances.states.contains_key(id) && *since > listed.begun)
+    }
+
     fn join(&self, listed: &Reading, balancers: &Balancers) -> Reading {
         let mut observation = Observation::of(
             &FAMILIES,

@@ -20,7 +20,6 @@ use crate::identity::{self, Audit, Auditor};
 use crate::metric::Family;
 use crate::poller;
 use crate::reading::Reading;
-use crate::resources;
 use plan::{Plan, Prepared, Region, Workshop};
 
 /// Everything that runs, before it runs.
@@ -158,17 +157,17 @@ impl Agent {
         watch::start(self)
     }
 
-    /// Polls everything once and gives the polls that failed: all at the same time, but for the instances, which are
-    /// listed after whatever says which of them are behind a load balancer, since one that is missing from an older
-    /// list says nothing.
+    /// Polls everything once, all at the same time, and gives the polls that failed.
+    ///
+    /// Where an instance is behind a load balancer and on no list, the instances are listed once more: it may have been
+    /// launched in between, and nothing polls again here to find that out.
     pub async fn once(&self) -> Vec<Failed> {
         let regions = self.accounts.iter().flat_map(|account| &account.regions);
-        let polls: Vec<&Prepared> = regions.flat_map(|region| &region.polls).collect();
-        let (last, first): (Vec<&Prepared>, Vec<&Prepared>) = polls
-            .into_iter()
-            .partition(|prepared| prepared.poll.kind.name == resources::instances::KIND.name);
-        let mut failed = polled_once(&first).await;
-        failed.append(&mut polled_once(&last).await);
+        let polls: Vec<&Prepared> = regions.clone().flat_map(|region| &region.polls).collect();
+        let mut failed = polled_once(&polls).await;
+        let in_doubt = regions.filter(|region| region.joined.is_in_doubt());
+        let again: Vec<&Prepared> = in_doubt.flat_map(Region::lists_of_instances).collect();
+        failed.append(&mut polled_once(&again).await);
         failed
     }
 

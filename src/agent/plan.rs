@@ -62,6 +62,14 @@ pub(super) struct Prepared {
     pub(super) watched: Watched,
 }
 
+impl Region {
+    /// The polls that say which instances there are.
+    pub(super) fn lists_of_instances(&self) -> impl Iterator<Item = &Prepared> {
+        let lists = |prepared: &&Prepared| std::ptr::eq(prepared.poll.kind, &resources::instances::KIND);
+        self.polls.iter().filter(lists)
+    }
+}
+
 impl<'a> Workshop<'a> {
     pub(super) fn new(
         settings: &'a Settings,

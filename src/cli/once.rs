@@ -90,6 +90,19 @@ fn print(page: &Page, failures: &[Failed], format: Format) -> std::io::Result<()
 
 fn as_json(page: &Page, failures: &[Failed]) -> serde_json::Value {
     let mut samples = Vec::new();
+    for reading in page.all_readings() {
+        for text in &reading.texts {
+            let lines = String::from_utf8_lossy(&text.plain);
+            samples.extend(lines.lines().filter_map(table::Line::parse).map(|line| {
+                let labels: serde_json::Map<String, serde_json::Value> = line
+                    .labels
+                    .into_iter()
+                    .map(|(name, value)| (name.to_owned(), value.into()))
+                    .collect();
+                json!({ "name": line.name, "labels": labels, "value": line.value })
+            }));
+        }
+    }
     let polls: Vec<serde_json::Value> = page
         .watched()
         .iter()
@@ -99,19 +112,6 @@ fn as_json(page: &Page, failures: &[Failed]) -> serde_json::Value {
                     == (watched.kind.name, &watched.account, &watched.region)
             });
             let reading = page.reading(watched);
-            if let Some(reading) = &reading {
-                for text in &reading.texts {
-                    let lines = String::from_utf8_lossy(&text.plain);
-                    samples.extend(lines.lines().filter_map(table::Line::parse).map(|line| {
-                        let labels: serde_json::Map<String, serde_json::Value> = line
-                            .labels
-                            .into_iter()
-                            .map(|(name, value)| (name.to_owned(), value.into()))
-                            .collect();
-                        json!({ "name": line.name, "labels": labels, "value": line.value })
-                    }));
-                }
-            }
             json!({
                 "account": watched.account,
                 "region": watched.region,

@@ -29,7 +29,7 @@ enum Address {
 impl Wanted {
     /// What a query asks for: `port`, `address`, and any of `account` and `region`.
     pub(super) fn parse(query: Option<&str>, page: &Page) -> Parsed<Self> {
-        let (part, rest) = query::part(query::pairs(query), page, &["port", "address"])?;
+        let (part, rest) = query::part(query::pairs(query), page)?;
         if !part.kinds.is_empty() {
             return Err("`kind` means nothing here: the targets are instances\n".to_owned());
         }
@@ -39,22 +39,26 @@ impl Wanted {
             address: Address::Private,
         };
         for (name, value) in rest {
-            if name == "port" {
-                wanted.port = value.parse().ok().filter(|port| *port > 0).ok_or_else(|| {
-                    format!(
-                        "`port` is `{}`: write a number from 1 to 65535\n",
-                        query::shortened(&value)
-                    )
-                })?;
-            } else {
-                wanted.address = match value.as_str() {
-                    "private" => Address::Private,
-                    "public" => Address::Public,
-                    _ => {
-                        let value = query::shortened(&value);
-                        return Err(format!("`address` is `{value}`: write `private` or `public`\n"));
+            let shown = query::shortened(&value);
+            match name.as_str() {
+                "port" => {
+                    let port = value.parse().ok().filter(|port| *port > 0);
+                    wanted.port =
+                        port.ok_or_else(|| format!("`port` is `{shown}`: write a number from 1 to 65535\n"))?;
+                }
+                "address" => {
+                    wanted.address = match value.as_str() {
+                        "private" => Address::Private,
+                        "public" => Address::Public,
+                        _ => return Err(format!("`address` is `{shown}`: write `private` or `public`\n")),
                     }
-                };
+                }
+                _ => {
+                    let name = query::shortened(&name);
+                    return Err(format!(
+                        "unknown parameter `{name}`: there are account, region, port and address\n"
+                    ));
+                }
             }
         }
         Ok(wanted)

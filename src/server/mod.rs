@@ -78,7 +78,8 @@ fn router(page: Arc<Page>) -> Router {
 }
 
 async fn metrics(State(page): State<Arc<Page>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
-    let part = match query::part(query::pairs(query.as_deref()), &page, &[]) {
+    // Other parameters mean nothing, and the page is always there.
+    let part = match query::part(query::pairs(query.as_deref()), &page) {
         Ok((part, _)) => part,
         Err(refusal) => return (StatusCode::BAD_REQUEST, refusal).into_response(),
     };

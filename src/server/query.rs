@@ -1,4 +1,4 @@
-//! What a request's query asks for. Whatever is not known is refused: a page that is empty for a typo looks like an
+//! What a request's query asks for. A part that is not there is refused: a page that is empty for a typo looks like an
 //! empty cloud.
 
 use crate::exposition::{Page, Part};
@@ -15,11 +15,7 @@ pub(super) fn pairs(query: Option<&str>) -> Vec<(String, String)> {
 }
 
 /// The part of the page that `account`, `region` and `kind` ask for, each as often as wanted; and what else is asked.
-pub(super) fn part(
-    pairs: Vec<(String, String)>,
-    page: &Page,
-    other: &[&str],
-) -> Parsed<(Part, Vec<(String, String)>)> {
+pub(super) fn part(pairs: Vec<(String, String)>, page: &Page) -> Parsed<(Part, Vec<(String, String)>)> {
     let mut part = Part::default();
     let mut rest = Vec::new();
     for (name, value) in pairs {
@@ -27,18 +23,7 @@ pub(super) fn part(
             "account" => part.accounts.push(value),
             "region" => part.regions.push(value),
             "kind" => part.kinds.push(value),
-            name if other.contains(&name) => rest.push((name.to_owned(), value)),
-            _ => {
-                let known = ["account", "region", "kind"]
-                    .into_iter()
-                    .chain(other.iter().copied());
-                let known: Vec<&str> = known.collect();
-                return Err(format!(
-                    "unknown parameter `{}`: there are {}\n",
-                    shortened(&name),
-                    known.join(", ")
-                ));
-            }
+            _ => rest.push((name, value)),
         }
     }
     let watched = page.watched();

@@ -157,8 +157,8 @@ async fn settings_that_check_prints_load_again() {
             .contains(demo.key.secret_access_key.expose_secret()),
         "the secret is told"
     );
-    let forecast =
-        "#   demo eu-west-2 instances: 30 an hour, as many again for every further 1000 instances\n";
+    let forecast = "#   demo eu-west-2 instances: 1 a poll, 30 an hour; 1 more a poll for every further 1000 that \
+                    DescribeInstances lists\n";
     assert!(printed.stdout.contains(forecast), "{}", printed.stdout);
 
     let home = tempfile::tempdir().expect("a temporary folder can be made");
