@@ -14,6 +14,7 @@ use crate::joined::Joined;
 use crate::metric::Family;
 use crate::reading::Reading;
 use crate::resource::{Kind, Observation, Show, TargetsWriter};
+use crate::resources::regions;
 
 /// The poller's families.
 pub static FAMILIES: [&Family; 6] = [
@@ -350,9 +351,14 @@ impl Poll {
         if !error.lacks_permission() {
             return explained;
         }
+        let further = if self.kind.name == regions::KIND.name {
+            " --all-regions"
+        } else {
+            ""
+        };
         format!(
-            "{explained}: an admin's `vigie bootstrap --provider {} --region {} --out FILE --update-policy` does, if FILE \
-             is where the key is and the names are those it was made with",
+            "{explained}: an admin's `vigie bootstrap --provider {} --region {} --out FILE --update-policy{further}` \
+             does, if FILE is where the key is and the names are those it was made with",
             client.account().provider,
             client.region()
         )

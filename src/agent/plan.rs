@@ -65,7 +65,7 @@ pub(super) struct Prepared {
 impl Region {
     /// The polls that say which instances there are.
     pub(super) fn lists_of_instances(&self) -> impl Iterator<Item = &Prepared> {
-        let lists = |prepared: &&Prepared| std::ptr::eq(prepared.poll.kind, &resources::instances::KIND);
+        let lists = |prepared: &&Prepared| prepared.poll.kind.name == resources::instances::KIND.name;
         self.polls.iter().filter(lists)
     }
 }

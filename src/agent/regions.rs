@@ -10,7 +10,7 @@ use tracing::{info, warn};
 use super::plan::{Plan, Prepared, Region};
 use super::watch::{self, Audits};
 use super::{Failed, Watch, show};
-use crate::api::Reason;
+use crate::api::{Client, Reason, are_of_one_partition};
 use crate::exposition::Page;
 
 impl Watch {
@@ -19,15 +19,21 @@ impl Watch {
         let found = self.finding.as_ref()?.once().await;
         match found {
             Ok(reading) => {
-                let names = reading.facts.regions.iter();
-                let found = names.filter_map(|name| opened(&self.plan, name));
-                self.regions = found.collect();
+                let names = of_the_partition(&self.plan, &reading.facts.regions);
+                self.regions = names.iter().filter_map(|name| opened(&self.plan, name)).collect();
                 self.regions.iter().for_each(|region| show(page, region));
                 None
             }
             Err(failed) => Some(failed),
         }
     }
+}
+
+/// The regions among these in which the account can be: those of the partition that was asked.
+fn of_the_partition(plan: &Plan, found: &[String]) -> Vec<String> {
+    let home = plan.finder.as_ref().map_or("", Client::region);
+    let own = found.iter().filter(|region| are_of_one_partition(region, home));
+    own.cloned().collect()
 }
 
 /// A region that the cloud named. What it names is not trusted to be the name of a host.
@@ -84,6 +90,7 @@ struct Finder {
 impl Finder {
     fn adopt(&mut self, found: &[String]) {
         let account = &self.plan.account.name;
+        let found = of_the_partition(&self.plan, found);
         if found.is_empty() {
             warn!(
                 account,

@@ -4,6 +4,8 @@ mod aws;
 
 use reqwest::Url;
 
+pub(crate) use aws::are_of_one_partition;
+
 use crate::provider::Provider;
 
 /// An API of its own, with its own name in signatures.

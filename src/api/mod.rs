@@ -27,6 +27,7 @@ use crate::provider::Provider;
 
 pub use client::Client;
 pub use credential::Credential;
+pub(crate) use endpoint::are_of_one_partition;
 pub use endpoint::{Endpoint, Endpoints, NoEndpoint, Override, Service, Variant};
 pub use error::{Cause, Error, Reason};
 pub use metrics::{FAMILIES, Metrics};

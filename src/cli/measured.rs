@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use crate::config::Settings;
 use crate::exposition::{Format, Page, Part};
-use crate::resources::KINDS;
+use crate::resources::{self, KINDS};
 
 /// The figures of one poll of everything, as comments.
 pub(super) fn measured(settings: &Settings, page: &Page) -> String {
@@ -30,7 +30,7 @@ pub(super) fn measured(settings: &Settings, page: &Page) -> String {
         };
         push(
             &mut text,
-            &format!("{account} {region} {kind}: {calls} calls, {an_hour:.0} an hour; {found}"),
+            &format!("{account} {region} {kind}: {calls} a poll, {an_hour:.0} an hour; {found}"),
         );
     }
     for (account, region) in places(page) {
@@ -50,7 +50,7 @@ pub(super) fn measured(settings: &Settings, page: &Page) -> String {
         push(
             &mut text,
             &format!(
-                "{account} {region}: {a_poll} calls a poll, {an_hour:.0} an hour; {}",
+                "{account} {region}: {a_poll} a poll, {an_hour:.0} an hour; {}",
                 size(page, &part)
             ),
         );
@@ -84,7 +84,8 @@ fn calls(page: &Page) -> BTreeMap<(String, String, &'static str), f64> {
     for (labels, requests) in page.own_samples("vigie_api_requests_total") {
         let label = |name: &str| labels.get(name).cloned().unwrap_or_default();
         let (service, action) = (label("service"), label("action"));
-        let kind = KINDS.into_iter().find(|kind| {
+        let mut kinds = KINDS.into_iter().chain([&resources::regions::KIND]);
+        let kind = kinds.find(|kind| {
             let mut actions = kind.actions.iter();
             actions.any(|own| own.name == action && own.service.name() == service)
         });

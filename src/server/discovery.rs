@@ -42,9 +42,9 @@ impl Wanted {
             let shown = query::shortened(&value);
             match name.as_str() {
                 "port" => {
-                    let port = value.parse().ok().filter(|port| *port > 0);
-                    wanted.port =
-                        port.ok_or_else(|| format!("`port` is `{shown}`: write a number from 1 to 65535\n"))?;
+                    let number = value.parse().ok().filter(|number| *number > 0);
+                    wanted.port = number
+                        .ok_or_else(|| format!("`port` is `{shown}`: write a number from 1 to 65535\n"))?;
                 }
                 "address" => {
                     wanted.address = match value.as_str() {

@@ -11,5 +11,8 @@ mod lockout;
 mod paging;
 #[path = "../support/page.rs"]
 mod page;
+mod parts;
+mod regions;
 mod row;
 mod scripted;
+mod selection;

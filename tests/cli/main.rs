@@ -18,5 +18,6 @@ mod bad_credentials;
 mod bad_settings;
 mod commands;
 mod demo_command;
+mod forecast;
 mod denied;
 mod once;

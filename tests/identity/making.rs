@@ -7,8 +7,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use ::vigie::resources::KINDS;
 use serde_json::{Value, json};
 
+use crate::page::Page;
 use crate::scene::{Identities, Scene, assert_told, assert_untold, names};
-use crate::vigie::run;
+use crate::vigie::{run, vigie};
 
 #[tokio::test]
 async fn one_command_makes_an_identity_that_may_only_describe() {
@@ -69,6 +70,75 @@ async fn one_command_makes_an_identity_that_may_only_describe() {
     ]);
     let denied = "AccessDenied";
     assert_eq!(scene.order(&orders, &key).await, [denied, denied, denied, ""]);
+}
+
+#[tokio::test]
+async fn key_that_was_asked_for_it_finds_the_regions_and_another_is_told_how_to() {
+    let scene = Scene::start().await;
+    let kinds = ["--kinds", "instances"];
+    let made = run(&mut scene.as_admin("bootstrap", &[&["--out", "less"], &kinds[..]].concat())).await;
+    assert_eq!(made.code, Some(0), "{}", made.stderr);
+    let url = scene.moto.url();
+    let settings = format!(
+        "[[account]]\nname = \"a\"\nprovider = \"aws\"\nregions = [\"*\"]\ncredentials_file = \"less\"\n\
+         kinds = [\"instances\"]\nendpoints = {{ ec2 = {url:?} }}\n"
+    );
+    fs::write(scene.path("vigie.toml"), settings).expect("the settings can be written");
+    let once = || {
+        let mut once = vigie(&["once", "--config"]);
+        once.arg(scene.path("vigie.toml"));
+        once
+    };
+
+    let denied = run(&mut once()).await;
+
+    assert_eq!(denied.code, Some(1), "{}", denied.stderr);
+    for told in [
+        "regions of account a",
+        "`ec2:DescribeRegions`",
+        "--update-policy --all-regions",
+    ] {
+        assert!(
+            denied.stderr.contains(told),
+            "{told} is not told: {}",
+            denied.stderr
+        );
+    }
+
+    let more = [&["--out", "less", "--update-policy", "--all-regions"], &kinds[..]].concat();
+    let made = run(&mut scene.as_admin("bootstrap", &more)).await;
+    assert_eq!(made.code, Some(0), "{}", made.stderr);
+    let allowed: BTreeSet<String> = ["ec2:DescribeInstances", "ec2:DescribeRegions"]
+        .map(str::to_owned)
+        .into();
+    assert_eq!(granted(&scene.identities().await, "monitoring"), allowed);
+    let found = run(&mut once()).await;
+    assert_eq!(found.code, Some(0), "{}", found.stderr);
+    let page = Page::parse(&found.stdout);
+    let polled = page
+        .family("vigie_poll_success")
+        .filter(|(series, _)| series.labels["kind"] == "instances");
+    let polled: BTreeSet<String> = polled
+        .map(|(series, _)| series.labels["region"].clone())
+        .collect();
+    for region in ["us-east-1", "eu-west-3", "ap-southeast-2"] {
+        assert!(polled.contains(region), "{region} is not polled: {polled:?}");
+    }
+
+    let mut outscale = vigie(&[
+        "bootstrap",
+        "--provider",
+        "outscale",
+        "--print-policy",
+        "--all-regions",
+    ]);
+    let refused = run(&mut outscale).await;
+    assert_eq!(refused.code, Some(64));
+    assert!(
+        refused.stderr.contains("`--all-regions` is for AWS"),
+        "{}",
+        refused.stderr
+    );
 }
 
 /// Side by side, as each of them waits most of the time.

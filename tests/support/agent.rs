@@ -96,7 +96,7 @@ impl Agent {
         assert!(status.success(), "{status}:\n{}", self.log());
     }
 
-    fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 

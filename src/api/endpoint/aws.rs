@@ -32,10 +32,7 @@ pub(super) fn host(service: Service, region: &str, variant: Variant) -> (String,
         Service::Iam => "iam",
         Service::Sts => "sts",
     };
-    let partition = PARTITIONS
-        .iter()
-        .find(|partition| region.starts_with(partition.prefix));
-    let partition = partition.unwrap_or(&COMMERCIAL);
+    let partition = partition(region);
     let Variant { fips, dual_stack } = variant;
     if service == Service::Iam {
         let iam = &partition.iam;
@@ -60,8 +57,20 @@ pub(super) fn host(service: Service, region: &str, variant: Variant) -> (String,
     (format!("{name}{suffix}.{region}.{domain}"), region.to_owned())
 }
 
+/// Whether two regions are of one partition: a key of one is unknown in the others.
+pub(crate) fn are_of_one_partition(one: &str, other: &str) -> bool {
+    partition(one).prefix == partition(other).prefix
+}
+
+fn partition(region: &str) -> &'static Partition {
+    PARTITIONS
+        .iter()
+        .find(|partition| region.starts_with(partition.prefix))
+        .unwrap_or(&COMMERCIAL)
+}
+
 /// What every region is of that is of no other partition.
-const COMMERCIAL: Partition = Partition {
+static COMMERCIAL: Partition = Partition {
     prefix: "",
     domain: "amazonaws.com",
     dual_stack_domain: "api.aws",
@@ -75,7 +84,7 @@ const COMMERCIAL: Partition = Partition {
     },
 };
 
-const PARTITIONS: [Partition; 3] = [
+static PARTITIONS: [Partition; 3] = [
     Partition {
         prefix: "cn-",
         domain: "amazonaws.com.cn",

@@ -25,7 +25,7 @@ use crate::identity::probe;
 use crate::identity::{self, Names};
 use crate::provider::Provider;
 use crate::resource::Kind;
-use crate::resources::KINDS;
+use crate::resources::{self, KINDS};
 
 /// What the parts of the identity are called.
 #[derive(Debug, Args)]
@@ -50,6 +50,9 @@ struct KindArguments {
     /// The kinds that the key is for, separated by commas [default: all that the provider has].
     #[arg(long, value_name = "KINDS", value_delimiter = ',')]
     kinds: Vec<String>,
+    /// Allow the key to find the enabled regions too, which `regions = ["*"]` takes on AWS.
+    #[arg(long)]
+    all_regions: bool,
     /// Go on although the cloud does not deny this action, such as ec2:RunInstances; the report says so.
     #[arg(long, value_name = "ACTION")]
     accept: Vec<String>,
@@ -155,7 +158,21 @@ impl KindArguments {
         Ok(self.accept.clone())
     }
 
+    /// What the key is to be allowed, and tried with.
     fn kinds(&self, provider: Provider) -> Result<Vec<&'static Kind>, Failure> {
+        let mut kinds = self.named_kinds(provider)?;
+        if self.all_regions {
+            if !resources::regions::KIND.providers.contains(&provider) {
+                return Err(Failure::usage(anyhow::anyhow!(
+                    "`--all-regions` is for AWS: leave it out, since {provider} is asked for no list of regions"
+                )));
+            }
+            kinds.push(&resources::regions::KIND);
+        }
+        Ok(kinds)
+    }
+
+    fn named_kinds(&self, provider: Provider) -> Result<Vec<&'static Kind>, Failure> {
         let there = || {
             KINDS
                 .into_iter()
