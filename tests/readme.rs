@@ -188,7 +188,7 @@ async fn example_of_settings_is_good_and_shows_the_defaults() {
         .lines()
         .filter(|line| ["[[account]]", "name", "provider", "regions"].contains(&key_of(line)))
         .fold(String::new(), |text, line| text + line + "\n");
-    assert_eq!(needed.lines().count(), 4, "{needed}");
+    assert_eq!(needed.lines().count(), 2 * 4, "two accounts: {needed}");
     assert_eq!(home.check(defaults).await, home.check(&needed).await);
 }
 
