@@ -1,12 +1,36 @@
 //! One file for each kind, and the list of them. Kinds never import each other.
 
+pub mod addresses;
+pub mod availability_zones;
+pub mod instance_status;
 pub mod instances;
 pub mod load_balancers;
+pub mod quotas;
+pub mod subnets;
+pub mod volume_status;
+pub mod volumes;
 
+use crate::provider::Provider;
 use crate::resource::Kind;
 
 /// Every kind: settings accept it, the poller runs it, the documentation lists its metrics.
-pub static KINDS: [&Kind; 2] = [&instances::KIND, &load_balancers::KIND];
+pub static KINDS: [&Kind; 9] = [
+    &instances::KIND,
+    &instance_status::KIND,
+    &load_balancers::KIND,
+    &availability_zones::KIND,
+    &volumes::KIND,
+    &volume_status::KIND,
+    &addresses::KIND,
+    &subnets::KIND,
+    &quotas::KIND,
+];
+
+/// The kinds that a cloud has.
+pub fn kinds_of(provider: Provider) -> Vec<&'static Kind> {
+    let has = |kind: &&Kind| kind.providers.contains(&provider);
+    KINDS.into_iter().filter(has).collect()
+}
 
 /// The kind of this name.
 pub fn kind(name: &str) -> Option<&'static Kind> {
@@ -14,36 +38,4 @@ pub fn kind(name: &str) -> Option<&'static Kind> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
-
-    use super::*;
-    use crate::api::Effect;
-
-    #[test]
-    fn every_action_only_describes() {
-        for kind in KINDS {
-            for action in kind.actions {
-                assert_eq!(action.effect, Effect::Describes, "{}", action.name);
-                assert!(
-                    action.name.starts_with("Describe"),
-                    "{} calls {}",
-                    kind.name,
-                    action.name
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn a_family_belongs_to_one_kind_and_every_kind_has_another_name() {
-        let mut families = HashSet::new();
-        let mut names = HashSet::new();
-        for kind in KINDS {
-            assert!(names.insert(kind.name));
-            for family in kind.families {
-                assert!(families.insert(family.name), "{} is there twice", family.name);
-            }
-        }
-    }
-}
+mod tests;
