@@ -120,6 +120,7 @@ async fn status_tells_of_failed_checks_and_of_what_is_scheduled() {
         description: "[Completed] gone".to_owned(),
         not_before: "2030-01-02T03:04:05Z".parse().unwrap(),
         not_after: None,
+        deadline: None,
     };
     assert!(fleet.schedule(id, event));
     let client = Client::admin(&cloud, "ec2");
