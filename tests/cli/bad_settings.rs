@@ -66,15 +66,22 @@ async fn settings_that_are_wrong_are_refused_with_what_to_write() {
             &["`account[0].kinds[0]`", "did you mean \"instances\"?"],
         ),
         (
-            account("kinds = [\"volumes\"]"),
+            account("kinds = [\"balloons\"]"),
             &[
-                "`account[0].kinds[0]` is \"volumes\"",
-                "\"instances\" or \"load_balancers\"",
+                "`account[0].kinds[0]` is \"balloons\"",
+                "\"instances\" or \"instance_status\"",
             ],
         ),
         (
-            account("[kinds.volumes]"),
-            &["`kinds.volumes`", "`instances`, `load_balancers`"],
+            account("[kinds.balloons]"),
+            &["`kinds.balloons`", "`instances`, `instance_status`"],
+        ),
+        (
+            account("kinds = [\"volume_status\"]").replace("aws", "outscale"),
+            &[
+                "`account[0].kinds[0]` is \"volume_status\", which outscale does not have",
+                "it has `instances`, `instance_status`",
+            ],
         ),
         (
             ACCOUNT.replace("aws", "gcp"),

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::process::Stdio;
 
 use ::vigie::demo::{Fault, Options};
+use ::vigie::resources::kinds_of;
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 
@@ -35,10 +36,16 @@ async fn every_format_shows_every_instance_and_backend() {
         .iter()
         .map(|poll| (poll["kind"].as_str(), poll["objects"].as_u64()))
         .collect();
+    let kinds = kinds_of(Options::default().provider);
+    let kinds: BTreeSet<_> = kinds.iter().map(|kind| Some(kind.name)).collect();
     assert_eq!(
-        polled,
-        [(Some("instances"), Some(24)), (Some("load_balancers"), Some(5))]
+        polled.iter().map(|(kind, _)| *kind).collect::<BTreeSet<_>>(),
+        kinds
     );
+    assert_eq!(polled.len(), kinds.len());
+    for there in [("instances", 24), ("instance_status", 24), ("load_balancers", 5)] {
+        assert!(polled.contains(&(Some(there.0), Some(there.1))), "{polled:?}");
+    }
     assert!(
         polls
             .iter()
