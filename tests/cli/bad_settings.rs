@@ -14,7 +14,7 @@ const ACCOUNT: &str = "[[account]]\nname = \"prod\"\nprovider = \"aws\"\nregions
 async fn settings_that_are_wrong_are_refused_with_what_to_write() {
     let account = |line: &str| format!("{ACCOUNT}{line}\n");
     let above = |line: &str| format!("{line}\n{ACCOUNT}");
-    let cases: [(String, &[&str]); 20] = [
+    let cases: [(String, &[&str]); 21] = [
         (
             above("intervall = \"60s\""),
             &["`intervall`", "did you mean `interval`?"],

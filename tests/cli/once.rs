@@ -109,10 +109,21 @@ async fn what_failed_is_told_and_what_did_not_is_printed() {
     }
     let json = run(vigie(&["once", "--format", "json", "--config"]).arg(&settings)).await;
     let json: Value = serde_json::from_str(&json.stdout).expect("it is JSON");
-    let reasons: Vec<_> = (0..3)
-        .map(|poll| json["polls"][poll]["reason"].as_str())
+    let polls = json["polls"].as_array().expect("a list of polls");
+    assert_eq!(polls.len(), kinds_of(Options::default().provider).len() + 1);
+    let failed = polls.iter().filter(|poll| poll["success"] != true);
+    let failed: Vec<_> = failed
+        .map(|poll| (poll["kind"].as_str(), poll["reason"].as_str()))
         .collect();
-    assert_eq!(reasons, [None, Some("malformed"), Some("unreachable")]);
+    assert_eq!(
+        failed,
+        [
+            (Some("load_balancers"), Some("malformed")),
+            (Some("instances"), Some("unreachable"))
+        ]
+    );
+    let told = polls.iter().filter(|poll| !poll["reason"].is_null());
+    assert_eq!(told.count(), failed.len());
 }
 
 #[tokio::test]
