@@ -43,7 +43,7 @@ pub(super) fn describe(call: &Call<'_>, xml: &mut Xml) -> Result<(), Refusal> {
     let all = region.holdings.volumes.iter();
     let all = all.map(|(&serial, volume)| (serial, volume));
     listing.write(call, xml, &region, all, |xml, volume| {
-        write_volume(call, xml, volume)
+        write_volume(call, xml, volume);
     })
 }
 

@@ -85,7 +85,7 @@ struct Zone<'a> {
     name: Cow<'a, str>,
     state: Cow<'a, str>,
     id: Cow<'a, str>,
-    zone_type: Cow<'a, str>,
+    sort: Cow<'a, str>,
     group: Cow<'a, str>,
     opt_in: Cow<'a, str>,
 }
@@ -97,7 +97,7 @@ fn read_zone<'a>(xml: &mut Reader<'a>) -> Result<Zone<'a>, xml::Error> {
             "zoneName" => &mut zone.name,
             "zoneState" => &mut zone.state,
             "zoneId" => &mut zone.id,
-            "zoneType" => &mut zone.zone_type,
+            "zoneType" => &mut zone.sort,
             "groupName" => &mut zone.group,
             "optInStatus" => &mut zone.opt_in,
             _ => {
@@ -120,7 +120,7 @@ fn show(zone: &Zone<'_>, observation: &mut Observation) {
         .sample(&INFO)
         .label("availability_zone", name)
         .label("zone_id", &zone.id)
-        .label("zone_type", &zone.zone_type)
+        .label("zone_type", &zone.sort)
         .label("group_name", &zone.group)
         .label("opt_in_status", &zone.opt_in)
         .value(1.0);

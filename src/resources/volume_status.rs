@@ -98,7 +98,7 @@ fn read_page(xml: &mut Reader<'_>, observation: &mut Observation) -> Result<Opti
 #[derive(Debug, Default)]
 struct Status<'a> {
     id: Cow<'a, str>,
-    status: Cow<'a, str>,
+    found: Cow<'a, str>,
     checks: Vec<Check<'a>>,
     events: Vec<Event<'a>>,
 }
@@ -125,7 +125,7 @@ fn read_status<'a>(xml: &mut Reader<'a>) -> Result<Status<'a>, xml::Error> {
             "volumeStatus" => {
                 while let Some(name) = xml.child()? {
                     match name {
-                        "status" => xml.fill(&mut status.status)?,
+                        "status" => xml.fill(&mut status.found)?,
                         "details" => xml.each("item", |item| {
                             status.checks.push(read_check(item)?);
                             Ok(())
@@ -175,10 +175,7 @@ fn read_event<'a>(xml: &mut Reader<'a>) -> Result<Event<'a>, xml::Error> {
 }
 
 fn show(volume: &Status<'_>, observation: &mut Observation) {
-    let required = [
-        ("volumeId", &*volume.id),
-        ("volumeStatus/status", &*volume.status),
-    ];
+    let required = [("volumeId", &*volume.id), ("volumeStatus/status", &*volume.found)];
     let Some([id, status]) = observation.admit("a status", required) else {
         return;
     };

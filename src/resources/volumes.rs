@@ -121,7 +121,7 @@ struct Volume<'a> {
     state: Cow<'a, str>,
     size: Cow<'a, str>,
     iops: Cow<'a, str>,
-    volume_type: Cow<'a, str>,
+    sort: Cow<'a, str>,
     availability_zone: Cow<'a, str>,
     encrypted: Cow<'a, str>,
     created: Cow<'a, str>,
@@ -144,7 +144,7 @@ fn read_volume<'a>(xml: &mut Reader<'a>) -> Result<Volume<'a>, xml::Error> {
             "status" => &mut volume.state,
             "size" => &mut volume.size,
             "iops" => &mut volume.iops,
-            "volumeType" => &mut volume.volume_type,
+            "volumeType" => &mut volume.sort,
             "availabilityZone" => &mut volume.availability_zone,
             "encrypted" => &mut volume.encrypted,
             "createTime" => &mut volume.created,
@@ -192,7 +192,7 @@ fn show(volume: &Volume<'_>, observation: &mut Observation) {
         .sample(&INFO)
         .label("volume_id", id)
         .label("name", name_of(&volume.tags))
-        .label("volume_type", &volume.volume_type)
+        .label("volume_type", &volume.sort)
         .label("availability_zone", &volume.availability_zone)
         .label("encrypted", &volume.encrypted)
         .value(1.0);

@@ -7,9 +7,16 @@ mod bench;
 mod faults;
 mod fleet;
 mod hostile;
+mod kinds;
+mod listings;
 mod lockout;
 mod paging;
 #[path = "../support/page.rs"]
 mod page;
+#[expect(dead_code, reason = "other tests need more of it")]
+#[path = "../support/parts.rs"]
+mod parts;
+#[path = "../support/promtool.rs"]
+mod promtool;
 mod row;
 mod scripted;

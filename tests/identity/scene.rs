@@ -136,7 +136,7 @@ impl Scene {
 
     /// Polls once with the key of a file.
     pub(crate) async fn once_with(&self, file: &str) {
-        let line = format!("credentials_file = {:?}", self.path(file));
+        let line = format!("credentials_file = \"{}\"", self.path(file).display());
         let run = run(&mut self.once(&line)).await;
         assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{file}");
         assert!(
