@@ -82,7 +82,8 @@ pub(crate) struct Account {
     pub(crate) regions: &'static [&'static str],
     pub(crate) url: String,
     pub(crate) key: Key,
-    /// Further lines. If no `kinds` are among them, instances and load balancers are polled: what most tests are about.
+    /// Further lines. Without `kinds` among them, instances and load balancers are polled: what most tests are
+    /// about.
     pub(crate) lines: &'static str,
     /// The file of its key, if that is not named as the account.
     pub(crate) key_file: Option<&'static str>,

@@ -20,7 +20,8 @@ async fn what_bootstrap_did_not_make_so_is_left_to_a_person() {
     let scene = Scene::start().await;
     let mut wider = describing();
     wider.push("ec2:StopInstances".to_owned());
-    let wider = allowing(&Vec::from_iter(wider.iter().map(String::as_str)));
+    let wider: Vec<&str> = wider.iter().map(String::as_str).collect();
+    let wider = allowing(&wider);
     let on_user = |suffix: &str| json!({"UserName": format!("user-{suffix}")});
     let on_group = |suffix: &str| json!({"GroupName": format!("group-{suffix}")});
     let and = |mut parameters: Value, name: &str, value: &str| {
