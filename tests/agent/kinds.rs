@@ -7,13 +7,8 @@ use vigie::exposition::Format;
 use vigie::provider::Provider;
 use vigie::resources::{KINDS, kinds_of};
 
-use crate::bench::{Account, Bench, cloud, still, still_aws};
+use crate::bench::{Account, Bench, cloud, still, still_aws, with_wrong_secret};
 use crate::page::Page;
-
-const IN_BOTH: &str = "kinds = [\"instances\", \"instance_status\", \"load_balancers\", \"availability_zones\", \
-    \"volumes\", \"addresses\", \"subnets\", \"quotas\"]\nrequests_per_second = 1000";
-const ON_AWS: &str = "kinds = [\"instances\", \"instance_status\", \"load_balancers\", \"availability_zones\", \
-    \"volumes\", \"volume_status\", \"addresses\", \"subnets\", \"quotas\"]\nrequests_per_second = 1000";
 
 /// What something says of itself.
 type Fact<T> = fn(&T) -> Option<String>;
@@ -29,10 +24,8 @@ fn key(cloud: &Cloud) -> Key {
 pub(crate) fn watching(provider: Provider, cloud: &Cloud) -> Bench {
     Bench::one(Account {
         provider,
-        lines: match provider {
-            Provider::Outscale => IN_BOTH,
-            Provider::Aws => ON_AWS,
-        },
+        every_kind: true,
+        lines: "requests_per_second = 1000",
         ..Account::new(cloud, &key(cloud))
     })
 }
@@ -323,4 +316,22 @@ async fn kind_that_the_cloud_does_not_answer_leaves_the_others_untouched() {
     assert_eq!(page.family("cloud_volume_status").count(), 0);
     let sizes = by(&page, "cloud_volume_size_bytes", "volume_id");
     assert_eq!(sizes.len(), cloud.fleet().volumes().len());
+}
+
+/// OUTSCALE locks the account at the fourth refusal in a row, and there are more kinds than that.
+#[tokio::test(start_paused = true)]
+async fn wrong_key_is_tried_once_however_many_kinds_there_are() {
+    let cloud = cloud(still()).await;
+    let bench = Bench::one(Account {
+        every_kind: true,
+        ..Account::new(&cloud, &with_wrong_secret(&key(&cloud)))
+    });
+    let failed = bench.once().await;
+    assert_eq!(failed.len(), kinds_of(Provider::Outscale).len());
+    assert!(
+        failed.iter().all(|(poll, _)| poll.ends_with(": auth")),
+        "{failed:?}"
+    );
+    assert_eq!(cloud.requests().len(), 1);
+    assert_eq!(cloud.times_locked_out(), 0);
 }
