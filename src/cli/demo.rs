@@ -20,7 +20,7 @@ use crate::demo::{Cloud, Key, Options};
 use crate::identity::policy::Policy;
 use crate::identity::{self, Event, Out, Patience, Place, Wish};
 use crate::provider::Provider;
-use crate::resources::KINDS;
+use crate::resources::kinds_of;
 
 /// What `vigie demo` takes.
 #[derive(Debug, Args)]
@@ -144,7 +144,7 @@ async fn bootstrapped(cloud: &Cloud, provider: Provider, region: &str) -> Result
         ca_bundle: None,
         requests_per_second: BUDGET,
     };
-    let wish = Wish::of(provider, &KINDS);
+    let wish = Wish::of(provider, &kinds_of(provider));
     // What is made here is known here at once.
     let patience = Patience {
         first: Duration::ZERO,
@@ -204,7 +204,7 @@ fn watching(cloud: &Cloud, provider: Provider, region: &str, key: &Credentials) 
 /// Tells other clients how to come in, and lets them until told to end.
 async fn cloud_only(cloud: &Cloud, provider: Provider, region: &str) -> Result<(), Failure> {
     let told_to_end = run::told_to_end()?;
-    let policy = Policy::of_kinds(provider, &KINDS);
+    let policy = Policy::of_kinds(provider, &kinds_of(provider));
     let actions: Vec<&str> = policy.actions().collect();
     let key = cloud.create_describe_only_user("vigie", &actions);
     say(&format!(

@@ -12,17 +12,21 @@ mod ec2;
 mod elb;
 mod faults;
 mod fleet;
+mod holdings;
 mod iam;
 mod iam_policies;
 mod identity;
 mod instance_status;
 mod instance_xml;
 mod life;
+mod listing;
 mod lockout;
+mod network;
 mod paging;
 mod policy;
 mod region;
 mod server;
+mod volumes;
 mod wire;
 mod xml;
 
@@ -41,6 +45,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use faults::Fault;
 pub use fleet::{Check, Event, Fleet, Health, Instance, LoadBalancer};
+pub use holdings::{Address, Attachment, Subnet, Volume};
 use server::Shared;
 
 use crate::provider::Provider;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::fleet::{Health, Instance, LoadBalancer};
+use super::holdings::Holdings;
 use super::{Options, Times};
 use crate::provider::Provider;
 
@@ -34,6 +35,7 @@ pub(super) struct Region {
     pub(super) entries: BTreeMap<u64, Arc<Entry>>,
     serials: HashMap<String, u64>,
     pub(super) load_balancers: BTreeMap<String, LoadBalancer>,
+    pub(super) holdings: Holdings,
 }
 
 impl Region {
@@ -57,7 +59,9 @@ impl Region {
             entries: BTreeMap::new(),
             serials: HashMap::new(),
             load_balancers: BTreeMap::new(),
+            holdings: Holdings::default(),
         };
+        region.furnish();
         for _ in 0..options.instances {
             region.launch(None);
         }
@@ -109,6 +113,7 @@ impl Region {
         self.next_serial += 1;
         let instance = self.make(serial, at);
         let id = instance.id.clone();
+        self.equip(&instance);
         self.serials.insert(id.clone(), serial);
         self.entries.insert(serial, Arc::new(Entry::Instance(instance)));
         id
@@ -122,6 +127,7 @@ impl Region {
             balancer.backends.retain(|backend| backend != id);
             balancer.forced.remove(id);
         }
+        self.holdings.terminate(id);
         self.entries.remove(&serial).is_some()
     }
 
@@ -266,6 +272,9 @@ impl Region {
             _ => Some(("Client.UserInitiatedShutdown", "User initiated shutdown")),
         };
         instance.state_reason = reason.map(|(code, message)| (code.to_owned(), format!("{code}: {message}")));
+        if state == "terminated" {
+            self.holdings.terminate(id);
+        }
         true
     }
 }
@@ -290,7 +299,7 @@ impl Ids {
         }
     }
 
-    fn number(self, sort: &str, serial: u64) -> u64 {
+    pub(super) fn number(self, sort: &str, serial: u64) -> u64 {
         let sort = sort
             .bytes()
             .fold(self.seed, |hash, byte| mix(hash ^ u64::from(byte)));
@@ -324,7 +333,7 @@ pub(super) fn mix(number: u64) -> u64 {
 
 /// The moment the first fleet is dated back from, fixed so that a seed always makes the same one:
 /// 2025-01-01T00:00:00Z.
-const ORIGIN: Timestamp = Timestamp::constant(1_735_689_600, 0);
+pub(super) const ORIGIN: Timestamp = Timestamp::constant(1_735_689_600, 0);
 const ROLES: &[&str] = &["web", "api", "worker", "db", "cache", "search", "mail"];
 const ENVIRONMENTS: &[&str] = &["prod", "staging", "dev"];
 const TEAMS: &[&str] = &["harbour", "beacon", "rigging"];
