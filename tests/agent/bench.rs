@@ -181,6 +181,12 @@ impl Bench {
         failed.iter().map(told).collect()
     }
 
+    /// Finds the regions first, where they are to be found.
+    pub(crate) async fn poll_once(&mut self) -> Vec<(String, String)> {
+        let failed = self.agent.as_mut().unwrap().poll_once().await;
+        failed.iter().map(told).collect()
+    }
+
     /// Polls everything once, all of which has to succeed.
     pub(crate) async fn succeeds(&self) -> Page {
         let failed = self.once().await;
