@@ -349,10 +349,6 @@ fn fill(field: &mut String, xml: &mut Reader<'_>) -> Result<(), xml::Error> {
     Ok(())
 }
 
-fn number(text: &str) -> Option<f64> {
-    text.parse::<u32>().ok().map(f64::from)
-}
-
 fn write(load_balancer: &LoadBalancer, backends: &[Backend], observation: &mut Observation) {
     let own: &[(&'static str, &str)] = &[("load_balancer", &load_balancer.name), ("type", "classic")];
     observation
@@ -396,7 +392,7 @@ fn write(load_balancer: &LoadBalancer, backends: &[Backend], observation: &mut O
         (&UNHEALTHY_THRESHOLD, &check.unhealthy_threshold),
     ];
     for (family, figure) in figures {
-        if let Some(figure) = number(figure) {
+        if let Some(figure) = xml::number(figure) {
             observation.sample(family).labels(own).value(figure);
         }
     }
