@@ -8,13 +8,16 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use futures_util::future;
 use prometheus::Registry;
+use reqwest::Url;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{error, warn};
 
-use crate::api::{self, Account, Client, Credential, Endpoints, Needs, Override, Service, Transport};
+use crate::api::{
+    self, Account, Client, Credential, Endpoint, Endpoints, Needs, Override, Service, Teller, Transport,
+};
 use crate::config::{self, Settings};
-use crate::credentials::{self, Source, Variables};
+use crate::credentials::{self, Found, Role, Source, Variables};
 use crate::exposition::{self, Page};
 use crate::identity::{self, Audit, Auditor};
 use crate::metric::Family;
@@ -100,7 +103,13 @@ impl Agent {
                 account_settings.name.clone(),
                 account_settings.provider,
                 transport,
-                credential(&mut credentials, account_settings, settings, variables),
+                credential(
+                    &mut credentials,
+                    account_settings,
+                    settings,
+                    variables,
+                    &api_metrics,
+                )?,
                 Arc::clone(&api_metrics),
             ));
             let rate = account_settings.requests_per_second;
@@ -150,27 +159,22 @@ impl Agent {
         })
     }
 
-    /// Reads every account's key once. Accounts without one are told of and go on looking for it; an error
-    /// when there is none at all.
-    pub fn read_keys(&self) -> Result<(), credentials::Error> {
-        let mut missing = Vec::new();
-        for account in &self.accounts {
-            if let Err(reason) = account.key() {
-                missing.push((account, reason));
-            }
-        }
-        if missing.len() == self.accounts.len()
-            && let Some((_, reason)) = missing.pop()
-        {
-            return Err(reason);
-        }
-        for (account, reason) in missing {
-            warn!(
-                account = account.name,
-                "no usable key, looking again at each poll: {reason}"
-            );
-        }
-        Ok(())
+    /// Looks once where every account's key comes from, and gives that. Asks nobody for one.
+    pub fn places(&self) -> Vec<(&str, Result<Found, credentials::Error>)> {
+        let of = |account: &'_ Arc<Account>| account.place();
+        self.accounts
+            .iter()
+            .map(|account| (account.name.as_str(), of(account)))
+            .collect()
+    }
+
+    /// Makes sure that there is a place for an account's key to come from. Accounts without one are told of and go on
+    /// looking for it; an error when there is none at all.
+    pub async fn find_keys(&self) -> Result<(), credentials::Error> {
+        let looked = self.accounts.iter().map(|account| account.has_place());
+        let looked = future::join_all(looked).await;
+        let names = self.accounts.iter().map(|account| account.name.as_str());
+        some_found(names.zip(looked).collect())
     }
 
     /// Starts every poll, and the audits that the settings ask for; they end when the set is dropped.
@@ -243,14 +247,39 @@ async fn keep_polling(poll: Arc<Poll>, status: watch::Sender<Status>) {
     }
 }
 
-/// Where a key is found: provider, file and profile.
-type KeyPlace = (Provider, Option<PathBuf>, Option<String>);
+/// An error when every account is without a place for its key; a warning for each of some.
+pub fn some_found(looked: Vec<(&str, Result<(), credentials::Error>)>) -> Result<(), credentials::Error> {
+    let accounts = looked.len();
+    let mut missing: Vec<_> = (looked.into_iter())
+        .filter_map(|(account, found)| Some((account, found.err()?)))
+        .collect();
+    if missing.len() == accounts
+        && let Some((_, reason)) = missing.pop()
+    {
+        return Err(reason);
+    }
+    for (account, reason) in missing {
+        warn!(account, "no usable key, looking again at each poll: {reason}");
+    }
+    Ok(())
+}
+
+/// Where a key is found: provider, file and profile, and a role to put on with it, somewhere.
+type KeyPlace = (
+    Provider,
+    Option<PathBuf>,
+    Option<String>,
+    Option<Role>,
+    Option<Url>,
+);
 
 fn key_place(account: &config::Account) -> KeyPlace {
     (
         account.provider,
         account.credentials_file.clone(),
         account.profile.clone(),
+        account.assume_role.clone(),
+        account.endpoints.sts.clone(),
     )
 }
 
@@ -260,37 +289,74 @@ fn credential(
     account: &config::Account,
     settings: &Settings,
     variables: &Variables,
-) -> Arc<Credential> {
+    metrics: &Arc<api::Metrics>,
+) -> anyhow::Result<Arc<Credential>> {
     let place = key_place(account);
+    if let Some(credential) = known.get(&place) {
+        return Ok(Arc::clone(credential));
+    }
     let sharing = settings.accounts.iter().filter(|other| key_place(other) == place);
     let regions = sharing.map(|other| other.regions.len()).sum();
-    let (provider, file, profile) = place.clone();
-    let made = || {
-        let source = Source::new(provider, file, profile, Arc::clone(variables));
-        Arc::new(Credential::new(provider, regions, source))
+    let source = Source::new(
+        account.provider,
+        account.credentials_file.clone(),
+        account.profile.clone(),
+        Arc::clone(variables),
+    );
+    let teller = Teller {
+        endpoint: sts(account, variables)?,
+        ca_bundle: account.ca_bundle.clone(),
+        metrics: Arc::clone(metrics),
     };
-    Arc::clone(known.entry(place).or_insert_with(made))
+    let source = source.assuming(account.assume_role.clone());
+    let credential = Arc::new(Credential::new(account.provider, regions, source, teller));
+    known.insert(place, Arc::clone(&credential));
+    Ok(credential)
+}
+
+/// Where an account's roles are put on: in its first region, unless the settings or the environment of AWS's own tools
+/// say otherwise.
+fn sts(settings: &config::Account, variables: &Variables) -> anyhow::Result<Option<Endpoint>> {
+    let (Provider::Aws, Some(region)) = (settings.provider, settings.regions.first()) else {
+        return Ok(None);
+    };
+    let mut replaced = replaced(settings, Service::Sts);
+    if replaced.url.is_none() {
+        let set = STS_VARIABLES
+            .iter()
+            .find_map(|name| Some((name, variables(name).filter(|url| !url.is_empty())?)));
+        replaced.url = set
+            .map(|(name, url)| url.parse().with_context(|| format!("{name} is no URL")))
+            .transpose()?;
+    }
+    let endpoint = Endpoint::resolve(settings.provider, Service::Sts, region, &replaced);
+    endpoint
+        .map(Some)
+        .with_context(|| format!("account `{}`", settings.name))
 }
 
 /// A region and the endpoints of its services.
 type Place = (String, Endpoints);
 
 fn place(settings: &config::Account, region: &str, services: &[Service]) -> anyhow::Result<Place> {
-    let replaced = |service| {
-        let (url, signing_name) = match service {
-            Service::Ec2 => (&settings.endpoints.ec2, &settings.signing_names.ec2),
-            Service::Elb => (&settings.endpoints.elb, &settings.signing_names.elb),
-            Service::Iam => (&settings.endpoints.iam, &settings.signing_names.iam),
-            Service::Sts => (&settings.endpoints.sts, &settings.signing_names.sts),
-        };
-        Override {
-            url: url.clone(),
-            signing_name: signing_name.clone(),
-        }
-    };
+    let replaced = |service| replaced(settings, service);
     let endpoints = Endpoints::resolve(settings.provider, region, services, replaced)
         .with_context(|| format!("account `{}`", settings.name))?;
     Ok((region.to_owned(), endpoints))
+}
+
+/// What the settings put in place of the table's entry of a service.
+fn replaced(settings: &config::Account, service: Service) -> Override {
+    let (url, signing_name) = match service {
+        Service::Ec2 => (&settings.endpoints.ec2, &settings.signing_names.ec2),
+        Service::Elb => (&settings.endpoints.elb, &settings.signing_names.elb),
+        Service::Iam => (&settings.endpoints.iam, &settings.signing_names.iam),
+        Service::Sts => (&settings.endpoints.sts, &settings.signing_names.sts),
+    };
+    Override {
+        url: url.clone(),
+        signing_name: signing_name.clone(),
+    }
 }
 
 /// The services that an account's clients reach: those of its kinds, and those of the audit if there is one.
@@ -323,6 +389,9 @@ fn services(settings: &config::Account, audited: bool) -> anyhow::Result<Vec<Ser
     }
     Ok(services)
 }
+
+/// The more special one wins, as for AWS's own tools.
+const STS_VARIABLES: [&str; 2] = ["AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"];
 
 /// A first listing of ten thousand instances takes some seconds.
 const FIRST_POLLS: Duration = Duration::from_secs(30);

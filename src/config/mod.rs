@@ -3,6 +3,7 @@
 mod error;
 mod layers;
 mod metrics;
+mod role;
 mod strict;
 mod values;
 mod written;
@@ -21,6 +22,7 @@ pub use layers::{Environment, process_environment};
 pub use metrics::{FAMILIES, Metrics};
 pub use values::{Address, NoAddress, parse_duration};
 
+use crate::credentials::Role;
 use crate::provider::Provider;
 use crate::resource::{StateSeries, Tags};
 use written::{WrittenAccount, WrittenSettings};
@@ -99,6 +101,9 @@ pub struct Account {
     /// The profile to read there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
+    /// The role to put on with that key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub assume_role: Option<Role>,
     /// The kinds to poll, in the registry's order.
     pub kinds: Vec<&'static str>,
     /// The instance tags to expose.

@@ -197,8 +197,28 @@ fn key_that_is_not_known_yet_lists_those_that_are() {
         "unknown key `shard`: the keys known there are `listen`, `interval`, `stale_after`, `log_format`, \
          `audit_interval`, `account`, `kinds`"
     );
-    assert!(account("assume_role = {}").starts_with("unknown key `account[0].assume_role`: the keys"));
     assert!(account("keep = { env = [\"canary\"] }").starts_with("unknown key `account[0].keep`"));
+}
+
+#[test]
+fn role_is_checked_as_aws_would() {
+    let aws = |role: &str| {
+        let text = format!("{}assume_role = {role}\n", ACCOUNT.replace("outscale", "aws"));
+        let fault = fault(&text);
+        fault.trim_start_matches("`account[0].assume_role").to_owned()
+    };
+    let arn = "arn = \"arn:aws:iam::123456789012:role/watcher\"";
+    assert!(aws("{}").starts_with(".arn` is missing"));
+    assert!(aws("{ arn = \"watcher\" }").starts_with(".arn` is no ARN of a role: write \"arn:aws:iam::"));
+    assert!(aws(&format!("{{ {arn}, external_id = \"a\" }}")).starts_with(".external_id` is no external id"));
+    assert!(aws(&format!("{{ {arn}, session_name = \"a b\" }}")).starts_with(".session_name` is no session"));
+    assert!(aws(&format!("{{ {arn}, duration = \"5m\" }}")).starts_with(".duration` is not from 15 minutes"));
+    assert!(aws(&format!("{{ {arn}, duration = 900 }}")).contains("without a unit"));
+    assert!(aws(&format!("{{ {arn}, role = \"x\" }}")).contains("unknown key"));
+    assert_eq!(
+        account(&format!("assume_role = {{ {arn} }}")),
+        "`account[0].assume_role` is of AWS alone, and outscale has no roles to assume: remove it"
+    );
 }
 
 #[test]

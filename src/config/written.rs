@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::{
     Account, Address, LogFormat, Overrides, Registry, Settings,
     error::{Fault, Problem, listed},
+    role::WrittenRole,
     values::{self, FilePath, KindName, Name, ProfileName, Rate, Region, SigningName, TagName, Written},
 };
 use crate::provider::Provider;
@@ -43,6 +44,7 @@ pub(super) struct WrittenAccount {
     regions: Vec<Written<Region>>,
     credentials_file: Option<Written<FilePath>>,
     profile: Option<Written<ProfileName>>,
+    assume_role: Option<WrittenRole>,
     kinds: Option<Vec<Written<KindName>>>,
     tags: Option<Vec<Written<TagName>>>,
     state_series: Option<StateSeries>,
@@ -149,6 +151,7 @@ impl WrittenAccount {
             regions,
             credentials_file: one.credentials_file.clone().map(|path| Written(FilePath(path))),
             profile,
+            assume_role: None,
             kinds: None,
             tags: None,
             state_series: None,
@@ -181,6 +184,9 @@ impl WrittenAccount {
             regions,
             credentials_file: below(self.credentials_file),
             profile: self.profile.map(|Written(ProfileName(name))| name),
+            assume_role: (self.assume_role)
+                .map(|written| written.into_role(self.provider))
+                .transpose()?,
             kinds: enabled(self.kinds, self.provider, registry)?,
             tags: tags(self.tags)?,
             state_series: self.state_series.unwrap_or_default(),

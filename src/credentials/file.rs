@@ -21,7 +21,7 @@ use super::{
 /// The change time is there for a tool that swaps a key for one of the same length and restores the
 /// modification time, as `rsync --inplace --times` does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stamp {
+pub struct Stamp {
     modified: (i64, i64),
     changed: (i64, i64),
     device: u64,
@@ -61,6 +61,11 @@ impl Stamp {
 
 /// The key that a file holds for a profile.
 pub(super) fn read(path: &Path, stamp: &Stamp, profile: Profile<'_>) -> Result<Credentials, Fault> {
+    format::parse(&bytes(path, stamp)?, profile)
+}
+
+/// All that a file holds.
+pub(super) fn bytes(path: &Path, stamp: &Stamp) -> Result<Zeroizing<Vec<u8>>, Fault> {
     if stamp.size > LIMIT {
         return Err(Fault::TooLarge);
     }
@@ -73,7 +78,7 @@ pub(super) fn read(path: &Path, stamp: &Stamp, profile: Profile<'_>) -> Result<C
     if bytes.len() as u64 > LIMIT {
         return Err(Fault::TooLarge);
     }
-    format::parse(&bytes, profile)
+    Ok(bytes)
 }
 
 const LIMIT: u64 = 1024 * 1024;

@@ -8,7 +8,7 @@ use serde::{
     de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor},
 };
 
-use super::{Credentials, Fault};
+use super::{Credentials, Fault, chain::DEFAULT_PROFILE};
 
 /// The profile to read.
 #[derive(Debug, Clone, Copy)]
@@ -16,6 +16,32 @@ pub(crate) struct Profile<'a> {
     pub(crate) name: &'a str,
     /// Asked for by the account's settings, not a default.
     pub(crate) named: bool,
+    /// How the file names it.
+    pub(crate) headers: Headers,
+}
+
+/// How the headers of a file's sections name profiles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Headers {
+    /// `[prod]`, as in `~/.aws/credentials`.
+    Bare,
+    /// `[default]` and `[profile prod]`, as in `~/.aws/config`; other sections are something else.
+    Prefixed,
+}
+
+impl Headers {
+    /// The profile of a section.
+    pub(crate) fn profile(self, header: &str) -> Option<&str> {
+        if self == Self::Bare || header == DEFAULT_PROFILE {
+            return Some(header);
+        }
+        let (prefix, name) = header.split_once(char::is_whitespace)?;
+        let name = name.trim();
+        let unquoted = ['"', '\'']
+            .into_iter()
+            .find_map(|quote| name.strip_prefix(quote)?.strip_suffix(quote));
+        (prefix == "profile").then(|| unquoted.unwrap_or(name))
+    }
 }
 
 /// The key that a file of these bytes holds for a profile.
@@ -51,14 +77,18 @@ fn parse_lines(text: &str, profile: Profile<'_>) -> Result<Credentials, Fault> {
 
     for (number, line) in lines(text) {
         match line.ok_or(Fault::UnknownFormat { line: number })? {
-            Line::Section(name) => {
+            Line::Section(header) => {
+                above = None;
+                let Some(name) = profile.headers.profile(header) else {
+                    section = Some("");
+                    continue;
+                };
                 if name == profile.name && profiles.contains(&name) {
                     let what = format!("profile `{name}`");
                     return Err(Fault::Twice { what });
                 }
                 profiles.push(name);
                 section = Some(name);
-                above = None;
             }
             Line::Entry(key, value) => {
                 above = match section {
@@ -148,7 +178,8 @@ pub(crate) fn lines(text: &str) -> impl Iterator<Item = (usize, Option<Line<'_>>
             // The second test keeps JSON and TOML from passing for a profile.
             (header.split_once(']'))
                 .map(|(name, _)| name.trim())
-                .filter(|name| !name.is_empty() && !name.contains(['{', '"', '\'', '[', ',']))
+                .filter(|name| !name.is_empty() && !name.contains(['{', '[', ',']))
+                .filter(|name| Headers::Prefixed.profile(name).is_some() || !name.contains(['"', '\'']))
                 .map(Line::Section)
         } else {
             key_depth = Some(depth);

@@ -23,7 +23,7 @@ fn an_answer_that_is_not_understood_is_shown_unless_it_may_hold_a_new_secret() {
             body: br#"{"SecretAccessKey": "canary"}"#.to_vec(),
             ..Reply::default()
         };
-        let error = reply.into_answer("h", "CreateAccessKeyResponse", &credentials, effect);
+        let error = reply.into_answer("h", "CreateAccessKeyResponse", &credentials.secrets(), effect);
         error.unwrap_err().to_string()
     };
     assert!(detail(Effect::Describes).contains("canary"));

@@ -79,7 +79,7 @@ impl AdminArguments {
                 credentials::process_variables(),
             ),
         };
-        match source.current() {
+        match source.look() {
             Ok(_) => Ok(source),
             Err(credentials::Error::NotFound { looked_at, .. }) => Err(Failure::usage(anyhow::anyhow!(
                 "no admin's key for {provider}: looked at {}; put it into one of them, or name a file with \
