@@ -1,0 +1,18 @@
+//! Every place a key can come from: found as botocore finds it, taken by moto, renewed in time, and its failures.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where it is surprised")]
+
+mod cloud;
+mod endpoints;
+mod failures;
+#[path = "../support/moto.rs"]
+mod moto;
+#[path = "../support/page.rs"]
+mod page;
+#[path = "../support/parts.rs"]
+mod parts;
+mod renewal;
+mod resolved;
+mod scene;
+#[path = "../support/vigie.rs"]
+mod vigie;
