@@ -27,6 +27,15 @@ pub(crate) type Answer = Option<(u16, String)>;
 
 type Script = dyn FnMut(&Asked) -> Answer + Send;
 
+impl Asked {
+    /// The id of the key that signed it.
+    pub(crate) fn signed_by(&self) -> Option<String> {
+        let authorization = self.headers.get("authorization")?.to_str().ok()?;
+        let (_, credential) = authorization.split_once("Credential=")?;
+        Some(credential.split('/').next()?.to_owned())
+    }
+}
+
 /// A server whose every answer the test writes.
 pub(crate) struct Scripted {
     pub(crate) url: String,
@@ -114,7 +123,9 @@ pub(crate) fn metadata(
                 Some("21600") => (200, TOKEN.to_owned()),
                 _ => (400, "Bad Request".to_owned()),
             },
-            ("GET", _) if header("x-aws-ec2-metadata-token") != Some(TOKEN) => (401, "Unauthorized".to_owned()),
+            ("GET", _) if header("x-aws-ec2-metadata-token") != Some(TOKEN) => {
+                (401, "Unauthorized".to_owned())
+            }
             ("GET", path) if path == page => (200, "watcher-role".to_owned()),
             ("GET", path) if path == format!("{page}watcher-role") => (200, lend().to_string()),
             _ => (404, "Not Found".to_owned()),
@@ -179,14 +190,15 @@ impl Sts {
 
 async fn pass_on(State(kept): State<Arc<Kept>>, headers: HeaderMap, body: Bytes) -> Response<Body> {
     let parameters: BTreeMap<String, String> = form_urlencoded::parse(&body).into_owned().collect();
-    let authorization = headers.get("authorization").map(|value| value.to_str().unwrap());
-    let signed_by = authorization.map(|value| {
-        let (_, credential) = value.split_once("Credential=").unwrap();
-        credential.split('/').next().unwrap().to_owned()
-    });
+    let asked = Asked {
+        method: Method::POST,
+        path: "/".to_owned(),
+        headers: headers.clone(),
+        body: String::new(),
+    };
     let form = Form {
         parameters,
-        signed_by,
+        signed_by: asked.signed_by(),
     };
     kept.asked.lock().unwrap().push(form.clone());
     let mut answers = kept.answers.lock().await;
@@ -197,7 +209,13 @@ async fn pass_on(State(kept): State<Arc<Kept>>, headers: HeaderMap, body: Bytes)
             order.send().await.unwrap();
         }
         // With the host that was signed.
-        let asked = HTTP.post(&kept.moto).headers(headers).body(body).send().await.unwrap();
+        let asked = HTTP
+            .post(&kept.moto)
+            .headers(headers)
+            .body(body)
+            .send()
+            .await
+            .unwrap();
         let answer = (asked.status().as_u16(), asked.text().await.unwrap());
         answers.insert(question.clone(), answer);
     }

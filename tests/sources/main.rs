@@ -5,6 +5,7 @@
 mod cloud;
 mod endpoints;
 mod failures;
+#[expect(dead_code, reason = "other tests need more of it")]
 #[path = "../support/moto.rs"]
 mod moto;
 #[path = "../support/page.rs"]
@@ -14,5 +15,6 @@ mod parts;
 mod renewal;
 mod resolved;
 mod scene;
+#[expect(dead_code, reason = "other tests need more of it")]
 #[path = "../support/vigie.rs"]
 mod vigie;

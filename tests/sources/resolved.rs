@@ -26,7 +26,11 @@ fn assert_shown(page: &str, source: &str, id: &str, made: &Made) {
     let page = Page::parse(page);
     let suffix = &id[id.len() - 4..];
     let labels = [("source", source), ("access_key_suffix", suffix)];
-    assert_eq!(page.value("vigie_credentials_info", &labels), Some(1.0), "{page:?}");
+    assert_eq!(
+        page.value("vigie_credentials_info", &labels),
+        Some(1.0),
+        "{page:?}"
+    );
     for instance in &made.instances {
         let info = page.value("cloud_instance_info", &[("instance_id", instance)]);
         assert_eq!(info, Some(1.0), "{page:?}");
@@ -53,7 +57,14 @@ async fn key_as_such_is_found_where_botocore_finds_it() {
         .file(".aws/credentials", &ini("prod", key))
         .set("AWS_ACCESS_KEY_ID", &base.access_key)
         .set("AWS_SECRET_ACCESS_KEY", &base.secret_key);
-    found_by_both(home, &cloud, &made, Some("prod"), ["shared-credentials-file", "file"]).await;
+    found_by_both(
+        home,
+        &cloud,
+        &made,
+        Some("prod"),
+        ["shared-credentials-file", "file"],
+    )
+    .await;
 
     let home = Home::new()
         .file("elsewhere", &ini("profile prod", key))
@@ -62,7 +73,10 @@ async fn key_as_such_is_found_where_botocore_finds_it() {
         .set("AWS_PROFILE", "prod");
     found_by_both(home, &cloud, &made, None, ["config-file", "file"]).await;
 
-    let old = format!("AWSAccessKeyId={}\nAWSSecretKey={}\n", key.access_key, key.secret_key);
+    let old = format!(
+        "AWSAccessKeyId={}\nAWSSecretKey={}\n",
+        key.access_key, key.secret_key
+    );
     let home = Home::new().file("old", &old).set("AWS_CREDENTIAL_FILE", "~/old");
     found_by_both(home, &cloud, &made, None, ["ec2-credentials-file", "file"]).await;
 }
@@ -82,10 +96,21 @@ async fn key_of_a_process_is_found_where_botocore_finds_it() {
     let config = format!(
         "[profile tool]\ncredential_process = cat \"{}\"\n{}",
         path.display(),
-        ini("x", &made.keys["base"]).lines().skip(1).collect::<Vec<_>>().join("\n")
+        ini("x", &made.keys["base"])
+            .lines()
+            .skip(1)
+            .collect::<Vec<_>>()
+            .join("\n")
     );
     let home = home.file(".aws/config", &config);
-    found_by_both(home, &moto.url(), &made, Some("tool"), ["custom-process", "process"]).await;
+    found_by_both(
+        home,
+        &moto.url(),
+        &made,
+        Some("tool"),
+        ["custom-process", "process"],
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -136,7 +161,9 @@ async fn role_of_the_settings_goes_on_top_of_any_key() {
     let (moto, made) = guarded().await;
     let sts = Sts::before(moto.url()).await;
     let role = &made.role;
-    let profile = format!("[profile worn]\nrole_arn = {role}\nsource_profile = base\nexternal_id = ext\nrole_session_name = vigie\nduration_seconds = 3600\n");
+    let profile = format!(
+        "[profile worn]\nrole_arn = {role}\nsource_profile = base\nexternal_id = ext\nrole_session_name = vigie\nduration_seconds = 3600\n"
+    );
     let home = Home::new()
         .set("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
         .set("AWS_ENDPOINT_URL_STS", &sts.url)
@@ -156,7 +183,13 @@ async fn role_of_the_settings_goes_on_top_of_any_key() {
     let asked = sts.asked();
     assert_eq!((asked.len(), &asked[0]), (2, &asked[1]));
     let page = Page::parse(&run.stdout);
-    assert!(page.value("vigie_credentials_expiry_timestamp_seconds", &[("account", "prod")]).is_some());
+    assert!(
+        page.value(
+            "vigie_credentials_expiry_timestamp_seconds",
+            &[("account", "prod")]
+        )
+        .is_some()
+    );
     let counted = [("service", "sts"), ("action", "AssumeRole"), ("outcome", "ok")];
     assert_eq!(page.value("vigie_api_requests_total", &counted), Some(1.0));
 }
@@ -171,7 +204,6 @@ async fn web_identity_is_exchanged_as_botocore_exchanges_it() {
             .set("AWS_ENDPOINT_URL", &sts.url)
     };
     let by_environment = home()
-        .set("AWS_WEB_IDENTITY_TOKEN_FILE", home().path("token").to_str().unwrap())
         .set("AWS_ROLE_ARN", &made.role)
         .set("AWS_ROLE_SESSION_NAME", "pod");
     let token = by_environment.path("token");
@@ -190,7 +222,12 @@ async fn web_identity_is_exchanged_as_botocore_exchanges_it() {
 
     let asked = sts.asked();
     assert_eq!(asked.len(), 4);
-    assert!(asked.iter().all(|form| *form == asked[0] && form.signed_by.is_none()), "{asked:?}");
+    assert!(
+        asked
+            .iter()
+            .all(|form| *form == asked[0] && form.signed_by.is_none()),
+        "{asked:?}"
+    );
     assert_eq!(asked[0].parameters["Action"], "AssumeRoleWithWebIdentity");
     assert_eq!(asked[0].parameters["WebIdentityToken"], "canary.web.token");
 }
@@ -210,7 +247,10 @@ async fn container_is_asked_as_botocore_asks_it() {
     let home = Home::new().file("token", "canary-pod-token");
     let token = home.path("token");
     let home = home
-        .set("AWS_CONTAINER_CREDENTIALS_FULL_URI", &format!("{}/v1/credentials", container.url))
+        .set(
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+            &format!("{}/v1/credentials", container.url),
+        )
         .set("AWS_CONTAINER_AUTHORIZATION_TOKEN", "wrong")
         .set("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", token.to_str().unwrap());
     found_by_both(home, &moto.url(), &made, None, ["container-role", "container"]).await;
@@ -258,5 +298,9 @@ async fn metadata_without_tokens_are_asked_without() {
         .account("prod", &moto.url(), "");
     let run = forbidden.once().await;
     assert_eq!(run.code, Some(64), "{}", run.stderr);
-    assert!(run.stderr.contains("AWS_EC2_METADATA_V1_DISABLED"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("AWS_EC2_METADATA_V1_DISABLED"),
+        "{}",
+        run.stderr
+    );
 }
