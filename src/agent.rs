@@ -17,7 +17,7 @@ use crate::api::{
     self, Account, Client, Credential, Endpoint, Endpoints, Needs, Override, Service, Teller, Transport,
 };
 use crate::config::{self, Settings};
-use crate::credentials::{self, Found, Role, Source, Variables};
+use crate::credentials::{self, ClientCertificate, Found, Role, Source, Variables, certificate::Named};
 use crate::exposition::{self, Page};
 use crate::identity::{self, Audit, Auditor};
 use crate::metric::Family;
@@ -91,7 +91,8 @@ impl Agent {
                 .map(|region| place(account_settings, region, &services))
                 .collect::<anyhow::Result<_>>()?;
             let endpoints = places.iter().flat_map(|(_, endpoints)| endpoints.iter());
-            let needs = Needs::of(endpoints, account_settings.ca_bundle.clone());
+            let needs = Needs::of(endpoints, account_settings.ca_bundle.clone())
+                .showing(client_certificate(account_settings, variables)?);
             let transport = match transports.get(&needs) {
                 Some(transport) => transport.clone(),
                 None => {
@@ -312,6 +313,20 @@ fn credential(
     let credential = Arc::new(Credential::new(account.provider, regions, source, teller));
     known.insert(place, Arc::clone(&credential));
     Ok(credential)
+}
+
+/// The certificate that an account's endpoints are shown.
+fn client_certificate(
+    settings: &config::Account,
+    variables: &Variables,
+) -> anyhow::Result<Option<ClientCertificate>> {
+    let named = Named {
+        certificate: settings.client_certificate.as_deref(),
+        key: settings.client_key.as_deref(),
+    };
+    let (file, profile) = (settings.credentials_file.as_deref(), settings.profile.as_deref());
+    ClientCertificate::find(settings.provider, named, file, profile, variables)
+        .with_context(|| format!("account `{}`", settings.name))
 }
 
 /// Where an account's roles are put on: in its first region, unless the settings or the environment of AWS's own tools

@@ -14,7 +14,7 @@ use super::answer::{Answer, sketch};
 use super::endpoint::Endpoint;
 use super::error::Cause;
 use super::xml;
-use crate::credentials::Credentials;
+use crate::credentials::{ClientCertificate, Credentials};
 use crate::sigv4::{self, Request, Scope};
 
 /// The HTTP client: rustls with the platform's trust store (or a bundle instead of it), proxies from
@@ -40,6 +40,16 @@ pub enum BadTransport {
     NoCertificate {
         /// The `ca_bundle` of the settings.
         path: PathBuf,
+    },
+    /// The client certificate and its key do not make a pair.
+    #[error(
+        "the client certificate of {from} is of no use: {detail}; do certificate and key belong together?"
+    )]
+    ClientCertificate {
+        /// The files or variables that they are from.
+        from: String,
+        /// What the library said.
+        detail: String,
     },
     /// The TLS library, the trust store or a proxy variable is at fault.
     #[error(
@@ -92,6 +102,8 @@ pub struct Needs {
     pub plain: bool,
     /// Every endpoint is on this machine: what a proxy reaches there is another one.
     pub loopback: bool,
+    /// The certificate to show to every endpoint.
+    pub client_certificate: Option<ClientCertificate>,
 }
 
 impl Needs {
@@ -108,6 +120,16 @@ impl Needs {
             ca_bundle,
             plain,
             loopback,
+            client_certificate: None,
+        }
+    }
+
+    /// The same, and a certificate to show, if there is one.
+    #[must_use]
+    pub fn showing(self, client_certificate: Option<ClientCertificate>) -> Self {
+        Self {
+            client_certificate,
+            ..self
         }
     }
 }
@@ -126,7 +148,17 @@ impl Transport {
         if needs.loopback {
             builder = builder.no_proxy();
         }
-        let http = builder.build().map_err(|error| BadTransport::Setup {
+        let Some(certificate) = &needs.client_certificate else {
+            let http = builder.build();
+            let http = http.map_err(|error| BadTransport::Setup {
+                detail: chain(&error),
+            })?;
+            return Ok(Self { http });
+        };
+        let identity = reqwest::Identity::from_pem(certificate.pem.expose_secret().as_bytes());
+        let http = identity.and_then(|identity| builder.identity(identity).build());
+        let http = http.map_err(|error| BadTransport::ClientCertificate {
+            from: certificate.from.clone(),
             detail: chain(&error),
         })?;
         Ok(Self { http })

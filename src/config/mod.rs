@@ -121,6 +121,12 @@ pub struct Account {
     /// The certificates to trust in place of the platform's.
     #[serde(serialize_with = "serialize_path", skip_serializing_if = "Option::is_none")]
     pub ca_bundle: Option<PathBuf>,
+    /// The certificate to show to OUTSCALE, perhaps with its key.
+    #[serde(serialize_with = "serialize_path", skip_serializing_if = "Option::is_none")]
+    pub client_certificate: Option<PathBuf>,
+    /// The key of that certificate, if it is in a file of its own.
+    #[serde(serialize_with = "serialize_path", skip_serializing_if = "Option::is_none")]
+    pub client_key: Option<PathBuf>,
 }
 
 /// Something for each service that departs from what the provider says.

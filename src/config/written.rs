@@ -52,6 +52,8 @@ pub(super) struct WrittenAccount {
     endpoints: Option<WrittenOverrides<Url>>,
     signing_names: Option<WrittenOverrides<SigningName>>,
     ca_bundle: Option<Written<FilePath>>,
+    client_certificate: Option<Written<FilePath>>,
+    client_key: Option<Written<FilePath>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -164,6 +166,8 @@ impl WrittenAccount {
             }),
             signing_names: None,
             ca_bundle: None,
+            client_certificate: None,
+            client_key: None,
         })
     }
 
@@ -175,6 +179,13 @@ impl WrittenAccount {
             .collect();
         refuse_empty("regions", &regions, "name at least one, such as [\"eu-west-2\"]")?;
         refuse_twice("regions", &regions)?;
+        if self.provider != Provider::Outscale && self.client_certificate.is_some() {
+            let sentence = format!(
+                "is of OUTSCALE alone, and {} asks for none: remove it",
+                self.provider
+            );
+            return Err(Fault::value("client_certificate", sentence));
+        }
         let below = |written: Option<Written<FilePath>>| -> Option<PathBuf> {
             written.map(|Written(FilePath(path))| folder.join(path))
         };
@@ -199,6 +210,8 @@ impl WrittenAccount {
                 written.map(|SigningName(name)| name)
             }),
             ca_bundle: below(self.ca_bundle),
+            client_certificate: below(self.client_certificate),
+            client_key: below(self.client_key),
         })
     }
 }

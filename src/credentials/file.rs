@@ -54,8 +54,18 @@ impl Stamp {
     }
 
     /// The mode, when it lets group or others read.
-    pub(super) fn loose_mode(&self) -> Option<u32> {
+    fn loose_mode(&self) -> Option<u32> {
         (self.mode & 0o044 != 0).then_some(self.mode)
+    }
+
+    /// Warns of a secret that others can read.
+    pub(super) fn warn_of_readers(&self, what: &str, path: &Path) {
+        if let Some(mode) = self.loose_mode() {
+            let path = path.display();
+            tracing::warn!(
+                "{what} {path} has mode {mode:04o}, so others can read it: run `chmod 600 {path}`"
+            );
+        }
     }
 }
 

@@ -2,9 +2,12 @@
 
 use jiff::Timestamp;
 use secrecy::{SecretString, zeroize::Zeroizing};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
-use super::{Credentials, format::may_be_in_a_key};
+use super::{
+    Credentials,
+    format::{may_be_in_a_key, wiped},
+};
 
 /// A key, and until when it is good.
 #[derive(Debug, Clone)]
@@ -161,10 +164,6 @@ struct Document {
 enum Version {
     Number(u64),
     Other(serde::de::IgnoredAny),
-}
-
-fn wiped<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Zeroizing<String>>, D::Error> {
-    Ok(Option::<String>::deserialize(deserializer)?.map(Zeroizing::new))
 }
 
 /// A sentence of an error.

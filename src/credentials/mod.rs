@@ -2,6 +2,7 @@
 //! out. Nothing here speaks to a cloud.
 
 mod aws;
+pub mod certificate;
 pub(crate) mod chain;
 mod error;
 mod file;
@@ -17,6 +18,7 @@ use std::{env, fmt, sync::Arc};
 
 use secrecy::SecretString;
 
+pub use certificate::{BadCertificate, ClientCertificate};
 pub use error::{EndpointFault, Error, Fault, ProcessFault, ProfileFault, TokenFault};
 pub use file::Stamp;
 pub use lease::{Form, Lease, NoLease};

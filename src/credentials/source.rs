@@ -277,7 +277,7 @@ impl Watched {
         if let Ok(stamp) = &look
             && changed
         {
-            self.warn_of_readers(stamp);
+            stamp.warn_of_readers("credentials file", &self.path);
         }
         let profile = Profile {
             name: &self.profile,
@@ -305,15 +305,6 @@ impl Watched {
                 Ok(current.clone())
             }
             (Err(fault), None) => Err(fault.of(&self.path)),
-        }
-    }
-
-    fn warn_of_readers(&self, stamp: &Stamp) {
-        if let Some(mode) = stamp.loose_mode() {
-            let path = self.path.display();
-            tracing::warn!(
-                "credentials file {path} has mode {mode:04o}, so others can read it: run `chmod 600 {path}`"
-            );
         }
     }
 }

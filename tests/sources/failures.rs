@@ -26,7 +26,11 @@ fn beside_another(home: Home, lender: &Mint, cloud: &Scripted, lines: &str) -> H
     let home = home.file("own", &file);
     let path = home.path("own");
     let home = home.account("lent", &cloud.url, lines);
-    home.account("own", &cloud.url, &format!("credentials_file = {path:?}"))
+    home.account(
+        "own",
+        &cloud.url,
+        &format!("credentials_file = \"{}\"", path.display()),
+    )
 }
 
 /// `once` in such a home: `lent` fails with words, `own` does not.
@@ -254,9 +258,8 @@ async fn metadata_that_hang_cost_their_own_short_time_alone() {
         })
         .await;
 
-    let other = page.family("vigie_poll_failures_total");
-    let other = other.filter(|(series, _)| series.labels["account"] == "own");
-    assert_eq!(other.map(|(_, failures)| failures).sum::<f64>(), 0.0);
+    let mut other = page.family("vigie_poll_failures_total");
+    assert!(other.all(|(series, failures)| series.labels["account"] == "lent" || failures < 1.0));
     agent.end().await;
 }
 
@@ -374,9 +377,13 @@ async fn process_that_prints_no_key_is_run_once_and_told() {
 #[tokio::test]
 async fn instance_without_a_role_has_no_key_and_every_place_looked_at_is_told() {
     let mut lends = metadata(|| serde_json::json!({}));
-    let service = Scripted::start(move |asked| match asked.path.ends_with("security-credentials/") {
-        true => Some((404, String::new())),
-        false => lends(asked),
+    let service = Scripted::start(move |asked| {
+        let is_list = asked.path.ends_with("security-credentials/");
+        if is_list {
+            Some((404, String::new()))
+        } else {
+            lends(asked)
+        }
     })
     .await;
     let nobody = Home::new()

@@ -24,8 +24,8 @@ async fn found_by_both(home: Home, cloud: &str, made: &Made, profile: Option<&st
 
 fn assert_shown(page: &str, source: &str, id: &str, made: &Made) {
     let page = Page::parse(page);
-    let suffix = &id[id.len() - 4..];
-    let labels = [("source", source), ("access_key_suffix", suffix)];
+    let suffix: String = id.chars().skip(id.len() - 4).collect();
+    let labels = [("source", source), ("access_key_suffix", suffix.as_str())];
     assert_eq!(
         page.value("vigie_credentials_info", &labels),
         Some(1.0),

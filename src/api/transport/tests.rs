@@ -74,6 +74,7 @@ fn retry_after_is_read_in_each_form() {
 #[test]
 fn a_bundle_without_a_certificate_is_refused_with_its_path() {
     let needs = |path: &Path| Needs {
+        client_certificate: None,
         ca_bundle: Some(path.to_owned()),
         plain: false,
         loopback: false,

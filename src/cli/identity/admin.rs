@@ -8,7 +8,7 @@ use secrecy::zeroize::Zeroizing;
 
 use super::super::{Failure, PlaceArguments, no_provider, registry};
 use crate::config::{self, OneAccount};
-use crate::credentials::{self, Source};
+use crate::credentials::{self, ClientCertificate, Source, certificate::Named};
 use crate::identity::Place;
 use crate::provider::Provider;
 
@@ -53,11 +53,19 @@ impl AdminArguments {
                 account.regions.join(", ")
             )));
         }
+        let client_certificate = ClientCertificate::find(
+            account.provider,
+            Named::default(),
+            self.admin_credentials.as_deref(),
+            self.admin_profile.as_deref(),
+            &credentials::process_variables(),
+        );
         Ok(Place {
             provider: account.provider,
             regions: account.regions,
             endpoint_url: account.endpoints.iam,
             ca_bundle: self.ca_bundle.clone(),
+            client_certificate: client_certificate.map_err(Failure::usage)?,
             requests_per_second: account.requests_per_second,
         })
     }
