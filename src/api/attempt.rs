@@ -212,7 +212,13 @@ impl Client {
         }
         let locked = pass.refused();
         // There may be a new key already: one look now, and the next call with it is not held back.
-        match self.region.account.credential.renew(key, self.deadline).await {
+        match self
+            .region
+            .account
+            .credential
+            .renew(key, &cause, self.deadline)
+            .await
+        {
             Ok(true) => return Err(Tried::WithAnOldKey(cause)),
             Ok(false) => {}
             Err(error) => warn!(

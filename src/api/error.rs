@@ -262,7 +262,6 @@ pub struct NoKey {
     /// The place, with what named it.
     pub place: String,
     /// What went wrong there.
-    #[source]
     pub cause: Box<Cause>,
     /// What to do about it.
     pub advice: Option<String>,

@@ -8,7 +8,7 @@ use std::{
 use super::{
     Credentials, Error, Fault, Variables,
     chain::{Chain, DEFAULT_PROFILE, HOME, Place, expanded, variable},
-    error::ProfileFault,
+    fault::ProfileFault,
     file::{self, Stamp},
     format::{Headers, Profile},
     process::Process,

@@ -5,6 +5,7 @@ mod aws;
 pub mod certificate;
 pub(crate) mod chain;
 mod error;
+mod fault;
 mod file;
 pub(crate) mod format;
 mod lease;
@@ -19,7 +20,8 @@ use std::{env, fmt, sync::Arc};
 use secrecy::SecretString;
 
 pub use certificate::{BadCertificate, ClientCertificate};
-pub use error::{EndpointFault, Error, Fault, ProcessFault, ProfileFault, TokenFault};
+pub use error::{Error, Fault};
+pub use fault::{EndpointFault, ProcessFault, ProfileFault, TokenFault};
 pub use file::Stamp;
 pub use lease::{Form, Lease, NoLease};
 pub use process::Process;

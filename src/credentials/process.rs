@@ -8,7 +8,7 @@ use tokio::{io::AsyncReadExt as _, process::Command};
 
 use super::{
     Error,
-    error::{ProcessFault, ProfileFault},
+    fault::{ProcessFault, ProfileFault},
     lease::{Form, Lease},
 };
 

@@ -6,7 +6,7 @@ use secrecy::zeroize::Zeroizing;
 
 use super::{
     Fault,
-    error::ProfileFault,
+    fault::ProfileFault,
     format::{Headers, INI, Line, lines},
     role::{self, Role},
 };

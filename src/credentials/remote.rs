@@ -10,7 +10,7 @@ use secrecy::{SecretString, zeroize::Zeroizing};
 use super::{
     Credentials, Error, Variables,
     chain::{expanded, secret, variable},
-    error::{EndpointFault, TokenFault},
+    fault::{EndpointFault, TokenFault},
     file::{self, Stamp},
     format::may_be_in_a_key,
     process::Process,

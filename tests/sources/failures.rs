@@ -305,6 +305,9 @@ async fn endpoints_that_lend_nothing_are_told_with_their_reason() {
         let told = [told, &["AWS_CONTAINER_CREDENTIALS_FULL_URI"]].concat();
         fails_alone(in_a_container(&service), "", reason, &told).await;
     }
+    let nowhere = "http://127.0.0.1:9/canary-path";
+    let away = Home::new().set("AWS_CONTAINER_CREDENTIALS_FULL_URI", nowhere);
+    fails_alone(away, "", "unreachable", &["no answer from 127.0.0.1:9"]).await;
     let ran_out = r#"{"AccessKeyId": "A", "SecretAccessKey": "canary", "Token": "canary", "Expiration": "2020-01-01T00:00:00Z"}"#;
     let service = Scripted::start(metadata(move || serde_json::from_str(ran_out).unwrap())).await;
     let told = ["holds a key that ran out at 2020-01-01T00:00:00Z"];

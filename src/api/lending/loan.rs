@@ -62,17 +62,19 @@ enum Due {
 /// What a caller has to do for a key.
 enum Next {
     Use(Current),
-    Await(Flight),
+    /// Perhaps for no longer than this, since the key in force has some time left.
+    Await(Flight, Option<Duration>),
 }
 
 impl Credential {
     /// The key in force. It is waited for only while there is none that is good for the length of a call.
     pub(in super::super) async fn key(self: &Arc<Self>, deadline: Instant) -> Result<Current, Cause> {
-        let flight = match self.next()? {
+        let (flight, patience) = match self.next()? {
             Next::Use(current) => return Ok(current),
-            Next::Await(flight) => flight,
+            Next::Await(flight, patience) => (flight, patience),
         };
-        let waited = tokio::time::timeout_at(deadline, flight).await;
+        let until = patience.map_or(deadline, |patience| deadline.min(Instant::now() + patience));
+        let waited = tokio::time::timeout_at(until, flight).await;
         // An old key is better than none, as long as the cloud takes it.
         let held = self.usable();
         match held {
@@ -83,7 +85,7 @@ impl Credential {
             None => match self.next()? {
                 Next::Use(current) => Ok(current),
                 // Only where asking has broken down, which is a fault of ours.
-                Next::Await(_) => Err(Cause::NoTime {
+                Next::Await(..) => Err(Cause::NoTime {
                     waited_for: "a key on loan, the asking for which broke down",
                 }),
             },
@@ -105,6 +107,7 @@ impl Credential {
     pub(in super::super) async fn renew(
         self: &Arc<Self>,
         refused: &Current,
+        cause: &Cause,
         deadline: Instant,
     ) -> Result<bool, credentials::Error> {
         let flight = {
@@ -117,11 +120,14 @@ impl Credential {
             if held.current.generation != refused.generation {
                 return Ok(true);
             }
-            // Once: a cloud that refuses the next one as well has another reason.
-            if loan
-                .last_renewed
-                .is_some_and(|last| last.elapsed() < BETWEEN_RENEWALS)
-            {
+            // Once: a cloud that refuses the next one as well has another reason, as for a region that the account has
+            // not opted into.
+            let between = if says_it_ran_out(cause) {
+                AFTER_A_REFUSAL
+            } else {
+                LONGEST_AFTER_A_REFUSAL
+            };
+            if loan.last_renewed.is_some_and(|last| last.elapsed() < between) {
                 return Ok(false);
             }
             loan.last_renewed = Some(Instant::now());
@@ -162,9 +168,10 @@ impl Credential {
             }));
         }
         let flight = self.start(&mut loan);
+        let patience = loan.held.as_ref().and_then(|held| held.left(self.now()));
         Ok(match current.filter(|_| due == Due::Soon) {
             Some(current) => Next::Use(current),
-            None => Next::Await(flight),
+            None => Next::Await(flight, patience.filter(|_| due == Due::Now).map(|left| left / 2)),
         })
     }
 
@@ -322,6 +329,12 @@ impl fmt::Debug for Loan {
     }
 }
 
+/// Whether the cloud says of a key on loan that its time is over.
+fn says_it_ran_out(cause: &Cause) -> bool {
+    const CODES: [&str; 3] = ["ExpiredToken", "ExpiredTokenException", "RequestExpired"];
+    matches!(cause, Cause::Answer(answer) if CODES.contains(&answer.code.as_str()))
+}
+
 /// Until the next asking, after so many that failed.
 fn wait(is_a_refusal: bool, count: u32, left: Option<Duration>) -> Duration {
     let doubled = |first: Duration| first.saturating_mul(1 << count.saturating_sub(1).min(8));
@@ -348,9 +361,6 @@ const LONGEST_AFTER_A_REFUSAL: Duration = Duration::from_secs(15 * 60);
 /// What broke is often whole again soon; several kinds that ask in vain do so once.
 const AFTER_A_FAULT: Duration = Duration::from_secs(10);
 const LEAST: Duration = Duration::from_secs(1);
-
-/// One key in the place of one that the cloud refused; not one for every refusal.
-const BETWEEN_RENEWALS: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests;

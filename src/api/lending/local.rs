@@ -26,16 +26,22 @@ pub(super) struct Answer {
 }
 
 impl Local {
-    pub(super) fn new(ca_bundle: Option<&Path>) -> Result<Self, String> {
+    /// For one endpoint. Without TLS, a machine without a trust store does as well.
+    pub(super) fn new(url: &Url, ca_bundle: Option<&Path>) -> Result<Self, Cause> {
         let builder = reqwest::Client::builder()
             // What a proxy reaches there is not of this machine.
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("vigie/", env!("CARGO_PKG_VERSION")));
-        let built = trusting(builder, ca_bundle)
-            .map_err(|error| error.to_string())?
-            .build();
-        let http = built.map_err(|error| chain(&error))?;
+        let built = if url.scheme() == "http" {
+            builder.tls_certs_only([]).build()
+        } else {
+            let trusting = trusting(builder, ca_bundle);
+            trusting
+                .map_err(|error| unusable(url, error.to_string()))?
+                .build()
+        };
+        let http = built.map_err(|error| unusable(url, chain(&error)))?;
         Ok(Self { http })
     }
 
@@ -124,6 +130,14 @@ impl Answer {
             reason,
             detail: format!("HTTP {}{hint}", self.status),
         }
+    }
+}
+
+fn unusable(url: &Url, detail: String) -> Cause {
+    Cause::Unlent {
+        host: host(url),
+        reason: Reason::Other,
+        detail,
     }
 }
 

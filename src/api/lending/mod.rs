@@ -6,7 +6,6 @@ mod local;
 mod metadata;
 mod sts;
 
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -24,7 +23,6 @@ pub use sts::Teller;
 #[derive(Debug)]
 pub(super) struct Lender {
     sts: Sts,
-    local: OnceLock<Result<Local, String>>,
     ca_bundle: Option<std::path::PathBuf>,
 }
 
@@ -33,7 +31,6 @@ impl Lender {
         Self {
             ca_bundle: teller.ca_bundle.clone(),
             sts: Sts::new(teller),
-            local: OnceLock::new(),
         }
     }
 
@@ -62,12 +59,12 @@ impl Lender {
                 lease.await.map_err(none)
             }
             Remote::Container(container) => {
-                let local = self.local().map_err(none)?;
-                container::ask(local, container).await.map_err(none)
+                let local = Local::new(&container.url, self.ca_bundle.as_deref()).map_err(none)?;
+                container::ask(&local, container).await.map_err(none)
             }
             Remote::Metadata(metadata) => {
-                let local = self.local().map_err(none)?;
-                metadata::ask(local, metadata).await.map_err(none)
+                let local = Local::new(&metadata.endpoint, self.ca_bundle.as_deref()).map_err(none)?;
+                metadata::ask(&local, metadata).await.map_err(none)
             }
             Remote::Role { role, base } => {
                 let base = match base {
@@ -79,15 +76,6 @@ impl Lender {
                 lease.await.map_err(none)
             }
         }
-    }
-
-    fn local(&self) -> Result<&Local, Cause> {
-        let made = self.local.get_or_init(|| Local::new(self.ca_bundle.as_deref()));
-        made.as_ref().map_err(|detail| Cause::Unlent {
-            host: "this machine".to_owned(),
-            reason: Reason::Other,
-            detail: detail.clone(),
-        })
     }
 }
 
