@@ -222,6 +222,18 @@ fn role_is_checked_as_aws_would() {
 }
 
 #[test]
+fn client_certificate_is_of_outscale() {
+    let certificate = "client_certificate = \"client.pem\"\nclient_key = \"client.key\"\n";
+    let settings = loaded(&format!("{ACCOUNT}{certificate}"));
+    let path = settings.accounts[0].client_certificate.as_ref().unwrap();
+    assert!(path.is_absolute() && path.ends_with("client.pem"), "{path:?}");
+    assert_eq!(
+        fault(&format!("{}{certificate}", ACCOUNT.replace("outscale", "aws"))),
+        "`account[0].client_certificate` is of OUTSCALE alone, and aws asks for none: remove it"
+    );
+}
+
+#[test]
 fn missing_key_comes_with_an_example() {
     assert_eq!(
         fault(""),

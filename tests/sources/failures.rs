@@ -142,7 +142,7 @@ async fn role_that_may_not_be_put_on_is_not_asked_for_by_every_poll() {
         .await;
 
     assert_eq!(sts.asked().len(), 1);
-    // The key under the role is another: nobody waits any longer.
+    // The key under the role is another: nobody waits any longer, as the polls of a minute would show.
     let assumed = lender.clone();
     sts.goes_on(move |_| Some((200, assumed.assumed("AssumeRole"))));
     home.write(".aws/credentials", &KEY.replace("TESTBASE", "TESTOTHER"));
@@ -150,6 +150,7 @@ async fn role_that_may_not_be_put_on_is_not_asked_for_by_every_poll() {
         .wait_for_page("the key of the role", |page| shows_key(page, "0002"))
         .await;
     assert_eq!(sts.asked().len(), 2);
+    assert!(failed_polls(&page) < 150.0, "{page:?}");
     let other = [("account", "own"), ("reason", "auth")];
     assert_eq!(page.value("vigie_poll_failures_total", &other), Some(0.0));
     agent.end().await;
@@ -193,9 +194,10 @@ async fn web_identity_that_ran_out_waits_for_a_fresh_token() {
 
     home.write("token", "canary.fresh\n");
 
-    agent
+    let page = agent
         .wait_for_page("the key of the role", |page| shows_key(page, "0002"))
         .await;
+    assert!(failed_polls(&page) < 150.0, "{page:?}");
     let said = agent.end().await;
     assert!(
         said.contains("ExpiredTokenException") && said.contains("must write a fresh one"),

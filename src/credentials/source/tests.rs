@@ -408,3 +408,84 @@ fn secret_is_in_no_debug_error_or_log() {
     assert!(!shown.contains("canary"), "{shown}");
     assert!(!shown.contains("AKIAIOSFODNN7EXAMPLE"), "{shown}");
 }
+
+const ROLE: &str = "arn:aws:iam::123456789012:role/watcher";
+
+fn remote(source: &Source) -> String {
+    match source.look() {
+        Ok(Found::Remote(remote)) => remote.to_string(),
+        found => panic!("nobody lends a key but {found:?}"),
+    }
+}
+
+#[test]
+fn role_of_a_changed_profile_is_the_next_to_be_put_on_and_a_profile_that_is_gone_is_kept() {
+    let fixture = Fixture::new();
+    let profile = |role: &str| format!("[default]\nrole_arn = {role}\nsource_profile = base\n");
+    let config = fixture.write(".aws/config", &profile(ROLE));
+    fixture.write(".aws/credentials", &ini("base", "BASE"));
+    let source = fixture.source(Provider::Aws, None, None);
+    assert_eq!(remote(&source), format!("the role {ROLE}, with the key …BASE"));
+    let marks = source.marks();
+    assert_eq!(source.marks(), marks);
+
+    let other = ROLE.replace("watcher", "other");
+    write(&config, &profile(&other));
+    assert_ne!(source.marks(), marks);
+    let kept = format!("the role {other}, with the key …BASE");
+    assert_eq!(remote(&source), kept);
+
+    let lines = logged(|| {
+        write(&config, "[default]\nrole_a");
+        assert_eq!(remote(&source), kept, "half-written");
+    });
+    assert!(
+        lines.len() == 1 && lines[0].contains("going on with the role"),
+        "{lines:#?}"
+    );
+    fs::remove_file(&config).unwrap();
+    assert_eq!(remote(&source), kept, "the instance's role is not meant");
+}
+
+#[test]
+fn role_of_the_settings_is_put_on_with_the_key_in_force() {
+    let fixture = Fixture::new();
+    let path = fixture.write("key", &ini("default", "FIRST"));
+    let role = Role {
+        arn: ROLE.to_owned(),
+        external_id: None,
+        session_name: "vigie".to_owned(),
+        duration: None,
+    };
+    let source = fixture
+        .source(Provider::Aws, Some(path.clone()), None)
+        .assuming(Some(role));
+    assert_eq!(remote(&source), format!("the role {ROLE}, with the key …IRST"));
+    let marks = source.marks();
+    write(&path, &ini("default", "SECOND"));
+    assert_ne!(source.marks(), marks);
+    assert_eq!(remote(&source), format!("the role {ROLE}, with the key …COND"));
+    assert!(!format!("{source:?} {:?}", source.look().unwrap()).contains("canary"));
+}
+
+#[test]
+fn end_of_a_key_in_the_environment_is_known() {
+    let fixture = Fixture::new()
+        .set("AWS_ACCESS_KEY_ID", "ENV")
+        .set("AWS_SECRET_ACCESS_KEY", "canary")
+        .set("AWS_CREDENTIAL_EXPIRATION", "2030-01-01T00:00:00Z");
+    let expires = current(&fixture.source(Provider::Aws, None, None))
+        .unwrap()
+        .expires;
+    assert_eq!(expires, Some("2030-01-01T00:00:00Z".parse().unwrap()));
+    let odd = fixture.set("AWS_CREDENTIAL_EXPIRATION", "canary");
+    let error = odd
+        .source(Provider::Aws, None, None)
+        .look()
+        .unwrap_err()
+        .to_string();
+    assert_eq!(
+        error,
+        "AWS_CREDENTIAL_EXPIRATION is no time such as 2030-01-01T00:00:00Z: correct it, or do not set it"
+    );
+}
