@@ -56,9 +56,10 @@ pub(crate) fn failed_polls(page: &Page) -> f64 {
         .sum()
 }
 
+/// Whether this is the key in force of any account.
 pub(crate) fn shows_key(page: &Page, suffix: &str) -> bool {
-    page.value("vigie_credentials_info", &[("access_key_suffix", suffix)])
-        .is_some()
+    page.family("vigie_credentials_info")
+        .any(|(series, _)| series.labels["access_key_suffix"] == suffix)
 }
 
 fn on_an_instance(service: &Scripted) -> Home {
