@@ -16,13 +16,18 @@ def main():
     endpoint = sys.argv[1]
     iam, sts = client("iam", endpoint), client("sts", endpoint)
     ids = instances(client("ec2", endpoint), 3)
-    role = iam.create_role(RoleName="watcher", AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
-    iam.put_role_policy(RoleName="watcher", PolicyName="look", PolicyDocument=policy([*READ_ONLY, "sts:AssumeRole"]))
+    role, admin = worn(iam, "watcher", [*READ_ONLY, "sts:AssumeRole"]), worn(iam, "admin", ["*"])
     keys = {"watcher": user(iam, "watcher", READ_ONLY), "base": user(iam, "base", ["sts:AssumeRole"])}
     session = sts.assume_role(RoleArn=role, RoleSessionName="seed")["Credentials"]
     # Times are not JSON; this is how the endpoints of AWS write them.
     session["Expiration"] = session["Expiration"].strftime("%Y-%m-%dT%H:%M:%SZ")
-    print(json.dumps({"role": role, "keys": keys, "session": session, "instances": ids}))
+    print(json.dumps({"role": role, "admin": admin, "keys": keys, "session": session, "instances": ids}))
+
+
+def worn(iam, name, actions):
+    made = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST))
+    iam.put_role_policy(RoleName=name, PolicyName="only", PolicyDocument=policy(actions))
+    return made["Role"]["Arn"]
 
 
 def user(iam, name, actions):

@@ -6,6 +6,7 @@
 use crate::endpoints::{Scripted, Sts, lent, metadata};
 use crate::page::Page;
 use crate::scene::{Home, Made, guarded, ini};
+use crate::vigie::run;
 
 /// Both look in this home: botocore with the profile if there is one, vigie with the lines of its account.
 async fn found_by_both(home: Home, cloud: &str, made: &Made, profile: Option<&str>, expected: [&str; 2]) {
@@ -300,6 +301,46 @@ async fn metadata_without_tokens_are_asked_without() {
     assert_eq!(run.code, Some(64), "{}", run.stderr);
     assert!(
         run.stderr.contains("AWS_EC2_METADATA_V1_DISABLED"),
+        "{}",
+        run.stderr
+    );
+}
+
+/// The commands that make keys find the admin's in the same places.
+#[tokio::test]
+async fn admin_may_wear_a_role_of_a_profile() {
+    let (moto, made) = guarded().await;
+    let profile = format!(
+        "[profile worn]\nrole_arn = {}\nsource_profile = base\n",
+        made.admin
+    );
+    let home = Home::new()
+        .file(".aws/config", &profile)
+        .file(".aws/credentials", &ini("base", &made.keys["base"]));
+    let out = home.path("key");
+    let (url, out) = (moto.url(), out.display().to_string());
+    let place = [
+        "--provider",
+        "aws",
+        "--region",
+        "eu-west-1",
+        "--endpoint-url",
+        &url,
+    ];
+    let arguments = [
+        &["bootstrap"],
+        &place[..],
+        &["--admin-profile", "worn", "--out", &out],
+    ]
+    .concat();
+
+    let run = run(&mut home.vigie_alone(&arguments)).await;
+
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let key = std::fs::read_to_string(out).unwrap();
+    assert!(key.contains("aws_access_key_id"));
+    assert!(
+        !run.stderr.contains(&made.keys["base"].secret_key),
         "{}",
         run.stderr
     );

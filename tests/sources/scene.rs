@@ -17,6 +17,8 @@ use crate::vigie::{Run, run, vigie};
 #[derive(Deserialize)]
 pub(crate) struct Made {
     pub(crate) role: String,
+    /// A role that may do everything.
+    pub(crate) admin: String,
     /// `watcher` may only describe, `base` only put on a role.
     pub(crate) keys: BTreeMap<String, Key>,
     /// Of the role.
@@ -108,6 +110,13 @@ impl Home {
     pub(crate) fn vigie(&self, arguments: &[&str]) -> Command {
         let mut vigie = vigie(arguments);
         vigie.arg("--config").arg(self.path(SETTINGS));
+        self.furnish(&mut vigie);
+        vigie
+    }
+
+    /// A command that is told everything by flags.
+    pub(crate) fn vigie_alone(&self, arguments: &[&str]) -> Command {
+        let mut vigie = vigie(arguments);
         self.furnish(&mut vigie);
         vigie
     }
