@@ -14,7 +14,7 @@ use tracing::warn;
 
 use crate::api;
 use crate::config::{self, Settings};
-use crate::credentials::{self, Variables};
+use crate::credentials::{self, Found, Variables};
 use crate::exposition::{self, Page};
 use crate::identity::{self, Audit, Auditor};
 use crate::metric::Family;
@@ -51,6 +51,23 @@ pub struct Failed {
     pub error: api::Error,
     /// The same for people, with what to do about it.
     pub explained: String,
+}
+
+/// An error when every account is without a place for its key; a warning for each of some.
+pub fn some_found(looked: Vec<(&str, Result<(), credentials::Error>)>) -> Result<(), credentials::Error> {
+    let accounts = looked.len();
+    let mut missing: Vec<_> = (looked.into_iter())
+        .filter_map(|(account, found)| Some((account, found.err()?)))
+        .collect();
+    if missing.len() == accounts
+        && let Some((_, reason)) = missing.pop()
+    {
+        return Err(reason);
+    }
+    for (account, reason) in missing {
+        warn!(account, "no usable key, looking again at each poll: {reason}");
+    }
+    Ok(())
 }
 
 /// Every family of the agent's own rooms.
@@ -119,27 +136,21 @@ impl Agent {
         })
     }
 
-    /// Reads every account's key once. Accounts without one are told of and go on looking for it; an error
-    /// when there is none at all.
-    pub fn read_keys(&self) -> Result<(), credentials::Error> {
-        let mut missing = Vec::new();
-        for Watch { plan, .. } in &self.accounts {
-            if let Err(reason) = plan.account.key() {
-                missing.push((&plan.account, reason));
-            }
-        }
-        if missing.len() == self.accounts.len()
-            && let Some((_, reason)) = missing.pop()
-        {
-            return Err(reason);
-        }
-        for (account, reason) in missing {
-            warn!(
-                account = account.name,
-                "no usable key, looking again at each poll: {reason}"
-            );
-        }
-        Ok(())
+    /// Looks once where every account's key comes from, and gives that. Asks nobody for one.
+    pub fn places(&self) -> Vec<(&str, Result<Found, credentials::Error>)> {
+        let accounts = self.accounts.iter().map(|watch| &watch.plan.account);
+        accounts
+            .map(|account| (account.name.as_str(), account.place()))
+            .collect()
+    }
+
+    /// Makes sure that there is a place for an account's key to come from. Accounts without one are told of and go on
+    /// looking for it; an error when there is none at all.
+    pub async fn find_keys(&self) -> Result<(), credentials::Error> {
+        let accounts = self.accounts.iter().map(|watch| &watch.plan.account);
+        let looked = future::join_all(accounts.clone().map(|account| account.has_place())).await;
+        let names = accounts.map(|account| account.name.as_str());
+        some_found(names.zip(looked).collect())
     }
 
     /// Finds the regions of the accounts that are to be watched in all of them. Needed before [`Agent::audit`]; a

@@ -138,6 +138,7 @@ async fn bootstrapped(cloud: &Cloud, provider: Provider, region: &str) -> Result
         session_token: None,
     };
     let place = Place {
+        client_certificate: None,
         provider,
         regions: vec![region.to_owned()],
         endpoint_url: Some(cloud.url().parse().context("reading the cloud's URL")?),

@@ -123,7 +123,8 @@ struct AccountArguments {
     config: Option<Given<PathBuf>>,
     #[command(flatten)]
     place: PlaceArguments,
-    /// Where the key is, if not in the provider's usual places.
+    /// Where the key is, if not in the provider's usual places: environment, files, and on AWS a role, a container, an
+    /// instance.
     #[arg(long, env = "VIGIE_CREDENTIALS_FILE", value_name = "FILE")]
     credentials_file: Option<Given<PathBuf>>,
     /// The profile of the key, in that file or in the provider's usual ones.

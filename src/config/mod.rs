@@ -4,6 +4,7 @@ mod error;
 mod layers;
 mod metrics;
 mod regions;
+mod role;
 mod selection;
 mod shard;
 mod strict;
@@ -26,6 +27,7 @@ pub use regions::Regions;
 pub use shard::Shard;
 pub use values::{Address, NoAddress, parse_duration};
 
+use crate::credentials::Role;
 use crate::provider::Provider;
 use crate::resource::{Selection, StateSeries, Tags};
 use written::{WrittenAccount, WrittenSettings};
@@ -107,6 +109,9 @@ pub struct Account {
     /// The profile to read there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
+    /// The role to put on with that key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub assume_role: Option<Role>,
     /// The kinds to poll, in the registry's order.
     pub kinds: Vec<&'static str>,
     /// The instance tags to expose.
@@ -135,6 +140,12 @@ pub struct Account {
     /// The certificates to trust in place of the platform's.
     #[serde(serialize_with = "serialize_path", skip_serializing_if = "Option::is_none")]
     pub ca_bundle: Option<PathBuf>,
+    /// The certificate to show to OUTSCALE, perhaps with its key.
+    #[serde(serialize_with = "serialize_path", skip_serializing_if = "Option::is_none")]
+    pub client_certificate: Option<PathBuf>,
+    /// The key of that certificate, if it is in a file of its own.
+    #[serde(serialize_with = "serialize_path", skip_serializing_if = "Option::is_none")]
+    pub client_key: Option<PathBuf>,
 }
 
 /// Something for each service that departs from what the provider says.

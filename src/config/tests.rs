@@ -197,7 +197,39 @@ fn key_that_is_not_known_yet_lists_those_that_are() {
         "unknown key `web_config_file`: the keys known there are `listen`, `interval`, `stale_after`, `log_format`, \
          `audit_interval`, `shard`, `account`, `kinds`"
     );
-    assert!(account("assume_role = {}").starts_with("unknown key `account[0].assume_role`: the keys"));
+}
+
+#[test]
+fn role_is_checked_as_aws_would() {
+    let aws = |role: &str| {
+        let text = format!("{}assume_role = {role}\n", ACCOUNT.replace("outscale", "aws"));
+        let fault = fault(&text);
+        fault.trim_start_matches("`account[0].assume_role").to_owned()
+    };
+    let arn = "arn = \"arn:aws:iam::123456789012:role/watcher\"";
+    assert!(aws("{}").starts_with(".arn` is missing"));
+    assert!(aws("{ arn = \"watcher\" }").starts_with(".arn` is no ARN of a role: write \"arn:aws:iam::"));
+    assert!(aws(&format!("{{ {arn}, external_id = \"a\" }}")).starts_with(".external_id` is no external id"));
+    assert!(aws(&format!("{{ {arn}, session_name = \"a b\" }}")).starts_with(".session_name` is no session"));
+    assert!(aws(&format!("{{ {arn}, duration = \"5m\" }}")).starts_with(".duration` is not from 15 minutes"));
+    assert!(aws(&format!("{{ {arn}, duration = 900 }}")).contains("without a unit"));
+    assert!(aws(&format!("{{ {arn}, role = \"x\" }}")).contains("unknown key"));
+    assert_eq!(
+        account(&format!("assume_role = {{ {arn} }}")),
+        "`account[0].assume_role` is of AWS alone, and outscale has no roles to assume: remove it"
+    );
+}
+
+#[test]
+fn client_certificate_is_of_outscale() {
+    let certificate = "client_certificate = \"client.pem\"\nclient_key = \"client.key\"\n";
+    let settings = loaded(&format!("{ACCOUNT}{certificate}"));
+    let path = settings.accounts[0].client_certificate.as_ref().unwrap();
+    assert!(path.is_absolute() && path.ends_with("client.pem"), "{path:?}");
+    assert_eq!(
+        fault(&format!("{}{certificate}", ACCOUNT.replace("outscale", "aws"))),
+        "`account[0].client_certificate` is of OUTSCALE alone, and aws asks for none: remove it"
+    );
 }
 
 #[test]

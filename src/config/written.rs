@@ -9,6 +9,7 @@ use super::{
     Account, Address, LogFormat, Overrides, Registry, Settings, Shard,
     error::{Fault, Problem, listed},
     regions,
+    role::WrittenRole,
     selection::{self, WrittenSelection},
     values::{
         self, FilePath, KindName, Name, ProfileName, Rate, RegionOrEvery, SigningName, TagName, Written,
@@ -48,6 +49,7 @@ pub(super) struct WrittenAccount {
     regions: Vec<Written<RegionOrEvery>>,
     credentials_file: Option<Written<FilePath>>,
     profile: Option<Written<ProfileName>>,
+    assume_role: Option<WrittenRole>,
     kinds: Option<Vec<Written<KindName>>>,
     tags: Option<Vec<Written<TagName>>>,
     discovery_tags: Option<Vec<Written<TagName>>>,
@@ -61,6 +63,8 @@ pub(super) struct WrittenAccount {
     endpoints: Option<WrittenOverrides<Url>>,
     signing_names: Option<WrittenOverrides<SigningName>>,
     ca_bundle: Option<Written<FilePath>>,
+    client_certificate: Option<Written<FilePath>>,
+    client_key: Option<Written<FilePath>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -161,6 +165,7 @@ impl WrittenAccount {
             regions,
             credentials_file: one.credentials_file.clone().map(|path| Written(FilePath(path))),
             profile,
+            assume_role: None,
             kinds: None,
             tags: None,
             discovery_tags: None,
@@ -179,6 +184,8 @@ impl WrittenAccount {
             }),
             signing_names: None,
             ca_bundle: None,
+            client_certificate: None,
+            client_key: None,
         })
     }
 
@@ -193,6 +200,13 @@ impl WrittenAccount {
                 return Err(Fault::value(key, sentence));
             }
         }
+        if self.provider != Provider::Outscale && self.client_certificate.is_some() {
+            let sentence = format!(
+                "is of OUTSCALE alone, and {} asks for none: remove it",
+                self.provider
+            );
+            return Err(Fault::value("client_certificate", sentence));
+        }
         let below = |written: Option<Written<FilePath>>| -> Option<PathBuf> {
             written.map(|Written(FilePath(path))| folder.join(path))
         };
@@ -202,6 +216,9 @@ impl WrittenAccount {
             regions,
             credentials_file: below(self.credentials_file),
             profile: self.profile.map(|Written(ProfileName(name))| name),
+            assume_role: (self.assume_role)
+                .map(|written| written.into_role(self.provider))
+                .transpose()?,
             kinds: enabled(self.kinds, self.provider, registry)?,
             tags: tags("tags", self.tags)?.unwrap_or_default(),
             discovery_tags: tags("discovery_tags", self.discovery_tags)?.unwrap_or(Tags::All),
@@ -218,6 +235,8 @@ impl WrittenAccount {
                 written.map(|SigningName(name)| name)
             }),
             ca_bundle: below(self.ca_bundle),
+            client_certificate: below(self.client_certificate),
+            client_key: below(self.client_key),
         })
     }
 }
