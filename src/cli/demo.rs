@@ -188,6 +188,7 @@ fn watching(cloud: &Cloud, provider: Provider, region: &str, key: &Credentials) 
     settings.interval = POLL_EVERY;
     for account in &mut settings.accounts {
         "demo".clone_into(&mut account.name);
+        account.kinds = kinds_of(provider).iter().map(|kind| kind.name).collect();
         account.requests_per_second = BUDGET;
     }
     let [id, secret] = variable_names(provider);

@@ -101,11 +101,11 @@ enum Command {
     Demo(demo::Arguments),
 }
 
-/// Every kind by name, with the providers that have it, as settings ask for them.
-fn registry() -> Vec<(&'static str, &'static [Provider])> {
+/// Every kind as settings ask for them.
+fn registry() -> Vec<(&'static str, &'static [Provider], bool)> {
     KINDS
         .into_iter()
-        .map(|kind| (kind.name, kind.providers))
+        .map(|kind| (kind.name, kind.providers, kind.by_default))
         .collect()
 }
 

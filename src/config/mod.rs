@@ -32,8 +32,8 @@ use crate::provider::Provider;
 use crate::resource::{Selection, StateSeries, Tags};
 use written::{WrittenAccount, WrittenSettings};
 
-/// Every kind by name, with the providers that have it.
-pub type Registry<'a> = &'a [(&'static str, &'static [Provider])];
+/// Every kind by name, with the providers that have it, and whether it is polled where nobody names kinds.
+pub type Registry<'a> = &'a [(&'static str, &'static [Provider], bool)];
 
 /// The settings in force.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -6,9 +6,10 @@ use super::*;
 
 const BOTH: &[Provider] = &[Provider::Outscale, Provider::Aws];
 const REGISTRY: Registry<'_> = &[
-    ("instances", BOTH),
-    ("load_balancers", BOTH),
-    ("target_groups", &[Provider::Aws]),
+    ("instances", BOTH, true),
+    ("load_balancers", BOTH, true),
+    ("target_groups", &[Provider::Aws], true),
+    ("volume_status", &[Provider::Aws], false),
 ];
 const ACCOUNT: &str = "[[account]]\nname = \"prod\"\nprovider = \"outscale\"\nregions = [\"eu-west-2\"]\n";
 
@@ -873,4 +874,15 @@ fn shard_is_a_place_among_so_many() {
         top("shard = 0"),
         "`shard` is the number 0: write an ordinal and a total, such as \"0/4\""
     );
+}
+
+#[test]
+fn kind_that_is_not_polled_by_default_is_polled_where_it_is_named() {
+    let aws = ACCOUNT.replace("outscale", "aws");
+    assert_eq!(
+        loaded(&aws).accounts[0].kinds,
+        ["instances", "load_balancers", "target_groups"]
+    );
+    let named = loaded(&format!("{aws}kinds = [\"volume_status\"]"));
+    assert_eq!(named.accounts[0].kinds, ["volume_status"]);
 }

@@ -107,8 +107,8 @@ impl WrittenSettings {
         };
         let mut intervals = BTreeMap::new();
         for (name, written) in self.kinds {
-            let Some((kind, _)) = registry.iter().find(|(kind, _)| *kind == name) else {
-                let known = registry.iter().map(|(kind, _)| *kind).collect();
+            let Some((kind, ..)) = registry.iter().find(|(kind, ..)| *kind == name) else {
+                let known = registry.iter().map(|(kind, ..)| *kind).collect();
                 return Err(Fault {
                     key: format!("kinds.{name}"),
                     problem: Problem::UnknownKey { known },
@@ -265,20 +265,21 @@ fn enabled(
     provider: Provider,
     registry: Registry<'_>,
 ) -> Result<Vec<&'static str>, Fault> {
-    let has: Vec<_> = (registry.iter())
-        .filter(|(_, providers)| providers.contains(&provider))
-        .map(|(kind, _)| *kind)
-        .collect();
+    let of_provider = registry
+        .iter()
+        .filter(|(_, providers, _)| providers.contains(&provider));
+    let has: Vec<_> = of_provider.clone().map(|(kind, ..)| *kind).collect();
     let Some(written) = written else {
-        return Ok(has);
+        let by_default = of_provider.filter(|(.., by_default)| *by_default);
+        return Ok(by_default.map(|(kind, ..)| *kind).collect());
     };
     let names: Vec<_> = written.into_iter().map(|Written(KindName(name))| name).collect();
     refuse_empty("kinds", &names, "name at least one, or remove it to have all")?;
     refuse_twice("kinds", &names)?;
     for (index, name) in names.iter().enumerate() {
         let key = format!("kinds[{index}]");
-        if !registry.iter().any(|(kind, _)| kind == name) {
-            let known = registry.iter().map(|(kind, _)| *kind).collect();
+        if !registry.iter().any(|(kind, ..)| kind == name) {
+            let known = registry.iter().map(|(kind, ..)| *kind).collect();
             let found = name.clone();
             return Err(Fault {
                 key,

@@ -26,6 +26,7 @@ use super::balancers::{
 pub static KIND: Kind = Kind {
     name: "load_balancers",
     providers: &Provider::ALL,
+    by_default: true,
     actions: &[&DESCRIBE_LOAD_BALANCERS, &DESCRIBE_INSTANCE_HEALTH],
     one_call_for_each: &["load balancer with backends"],
     families: &[

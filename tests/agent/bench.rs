@@ -158,7 +158,7 @@ impl Bench {
         fs::write(&file, settings).unwrap();
         let registry: Vec<_> = KINDS
             .into_iter()
-            .map(|kind| (kind.name, kind.providers))
+            .map(|kind| (kind.name, kind.providers, kind.by_default))
             .collect();
         let settings = config::load(Some(&file), &registry, &BTreeMap::new()).unwrap();
         let agent = Agent::new(&settings, &(Arc::new(|_: &str| None) as _)).unwrap();
