@@ -4,11 +4,19 @@ mod balancers;
 pub mod instances;
 pub mod load_balancers;
 pub mod regions;
+pub mod target_groups;
 
+use crate::provider::Provider;
 use crate::resource::Kind;
 
 /// Every kind: settings accept it, the poller runs it, the documentation lists its metrics.
-pub static KINDS: [&Kind; 2] = [&instances::KIND, &load_balancers::KIND];
+pub static KINDS: [&Kind; 3] = [&instances::KIND, &load_balancers::KIND, &target_groups::KIND];
+
+/// The kinds that a cloud has.
+pub fn kinds_of(provider: Provider) -> Vec<&'static Kind> {
+    let has = |kind: &&Kind| kind.providers.contains(&provider);
+    KINDS.into_iter().filter(has).collect()
+}
 
 /// The kind of this name.
 pub fn kind(name: &str) -> Option<&'static Kind> {
