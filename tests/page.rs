@@ -20,6 +20,7 @@ use ::vigie::agent::Agent;
 use ::vigie::demo::{Fault, Instance, Options};
 use ::vigie::exposition::{Format, Part};
 use ::vigie::provider::Provider;
+use ::vigie::resources::kinds_of;
 use demo::Demo;
 use flate2::bufread::GzDecoder;
 use jiff::Timestamp;
@@ -209,7 +210,10 @@ async fn failing() -> (Demo, Agent) {
     let demo = still().await;
     demo.cloud.inject("*", Fault::Html200, None);
     let agent = watching(&demo, "");
-    assert_eq!(agent.once().await.len(), 2);
+    assert_eq!(
+        agent.once().await.len(),
+        kinds_of(Options::default().provider).len()
+    );
     (demo, agent)
 }
 

@@ -20,7 +20,7 @@ use crate::demo::{Cloud, Key, Options};
 use crate::identity::policy::Policy;
 use crate::identity::{self, Event, Out, Patience, Place, Wish};
 use crate::provider::Provider;
-use crate::resources::KINDS;
+use crate::resources::kinds_of;
 
 /// What `vigie demo` takes.
 #[derive(Debug, Args)]
@@ -43,6 +43,9 @@ pub(super) struct Arguments {
     /// How many load balancers each region has.
     #[arg(long, default_value_t = 5)]
     load_balancers: usize,
+    /// How many target groups each region has, with load balancers that are not classic; on AWS only.
+    #[arg(long, default_value_t = 4)]
+    target_groups: usize,
     /// Decides all that looks like chance.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -77,6 +80,7 @@ pub(super) async fn demo(arguments: Arguments) -> Result<(), Failure> {
         seed: arguments.seed,
         instances: arguments.instances,
         load_balancers: arguments.load_balancers,
+        target_groups: arguments.target_groups,
         alive: !arguments.still,
         tick: Duration::from_secs(1),
         regions: vec![region.to_owned()],
@@ -86,8 +90,12 @@ pub(super) async fn demo(arguments: Arguments) -> Result<(), Failure> {
     let cloud = Cloud::start(options, listener)
         .await
         .context("starting the demo cloud")?;
+    let groups = match arguments.provider {
+        Provider::Outscale => String::new(),
+        Provider::Aws => format!(", {} target groups", arguments.target_groups),
+    };
     say(&format!(
-        "a simulated {} cloud answers on {} (region {region}, {} instances, {} load balancers)",
+        "a simulated {} cloud answers on {} (region {region}, {} instances, {} load balancers{groups})",
         arguments.provider,
         cloud.url(),
         arguments.instances,
@@ -144,7 +152,7 @@ async fn bootstrapped(cloud: &Cloud, provider: Provider, region: &str) -> Result
         ca_bundle: None,
         requests_per_second: BUDGET,
     };
-    let wish = Wish::of(provider, &KINDS);
+    let wish = Wish::of(provider, &kinds_of(provider));
     // What is made here is known here at once.
     let patience = Patience {
         first: Duration::ZERO,
@@ -204,7 +212,7 @@ fn watching(cloud: &Cloud, provider: Provider, region: &str, key: &Credentials) 
 /// Tells other clients how to come in, and lets them until told to end.
 async fn cloud_only(cloud: &Cloud, provider: Provider, region: &str) -> Result<(), Failure> {
     let told_to_end = run::told_to_end()?;
-    let policy = Policy::of_kinds(provider, &KINDS);
+    let policy = Policy::of_kinds(provider, &kinds_of(provider));
     let actions: Vec<&str> = policy.actions().collect();
     let key = cloud.create_describe_only_user("vigie", &actions);
     say(&format!(

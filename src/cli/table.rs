@@ -113,7 +113,8 @@ fn one(table: &Table, reading: &Reading) -> String {
                 .or_insert_with(|| vec![String::new(); table.columns.len()]);
             for (cell, column) in row.iter_mut().zip(table.columns) {
                 match column {
-                    Column::Label(label) if line.value != 0.0 => {
+                    // An attachment has a state too, which is not that of its volume.
+                    Column::Label(label) if line.value != 0.0 && cell.is_empty() => {
                         if let Some(value) = line.label(label) {
                             *cell = shown(value);
                         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::balancing::Balancing;
 use super::fleet::{Health, Instance, LoadBalancer};
 use super::{Options, Times};
 use crate::provider::Provider;
@@ -33,6 +34,7 @@ pub(super) struct Region {
     pub(super) next_serial: u64,
     pub(super) entries: BTreeMap<u64, Arc<Entry>>,
     serials: HashMap<String, u64>,
+    pub(super) balancing: Balancing,
     pub(super) load_balancers: BTreeMap<String, LoadBalancer>,
 }
 
@@ -56,6 +58,7 @@ impl Region {
             next_serial: 0,
             entries: BTreeMap::new(),
             serials: HashMap::new(),
+            balancing: Balancing::default(),
             load_balancers: BTreeMap::new(),
         };
         for _ in 0..options.instances {
@@ -63,6 +66,7 @@ impl Region {
         }
         region.vary_states();
         let ids: Vec<String> = region.instances().map(|instance| instance.id.clone()).collect();
+        region.balance(options, &ids);
         for number in 0..options.load_balancers {
             let backends = ids
                 .iter()
@@ -118,6 +122,7 @@ impl Region {
         let Some(serial) = self.serials.remove(id) else {
             return false;
         };
+        self.balancing.deregister(id);
         for balancer in self.load_balancers.values_mut() {
             balancer.backends.retain(|backend| backend != id);
             balancer.forced.remove(id);
@@ -290,7 +295,7 @@ impl Ids {
         }
     }
 
-    fn number(self, sort: &str, serial: u64) -> u64 {
+    pub(super) fn number(self, sort: &str, serial: u64) -> u64 {
         let sort = sort
             .bytes()
             .fold(self.seed, |hash, byte| mix(hash ^ u64::from(byte)));
@@ -324,7 +329,7 @@ pub(super) fn mix(number: u64) -> u64 {
 
 /// The moment the first fleet is dated back from, fixed so that a seed always makes the same one:
 /// 2025-01-01T00:00:00Z.
-const ORIGIN: Timestamp = Timestamp::constant(1_735_689_600, 0);
+pub(super) const ORIGIN: Timestamp = Timestamp::constant(1_735_689_600, 0);
 const ROLES: &[&str] = &["web", "api", "worker", "db", "cache", "search", "mail"];
 const ENVIRONMENTS: &[&str] = &["prod", "staging", "dev"];
 const TEAMS: &[&str] = &["harbour", "beacon", "rigging"];

@@ -19,7 +19,7 @@ use vigie::resources::KINDS;
 
 use crate::page::Page;
 
-/// What the agent asks, so all that its key may do.
+/// What the agent asks about instances and load balancers, so all that its key may do.
 pub(crate) const ACTIONS: [&str; 3] = [
     "ec2:DescribeInstances",
     "elasticloadbalancing:DescribeLoadBalancers",
@@ -82,7 +82,7 @@ pub(crate) struct Account {
     pub(crate) regions: &'static [&'static str],
     pub(crate) url: String,
     pub(crate) key: Key,
-    /// Further lines.
+    /// Further lines. If no `kinds` are among them, instances and load balancers are polled: what most tests are about.
     pub(crate) lines: &'static str,
     /// The file of its key, if that is not named as the account.
     pub(crate) key_file: Option<&'static str>,
@@ -132,11 +132,16 @@ impl Bench {
         let mut settings = format!("{head}\n");
         for account in accounts {
             let file = account.key_file.unwrap_or(account.name);
+            let kinds = if account.lines.contains("kinds = ") {
+                ""
+            } else {
+                "kinds = [\"instances\", \"load_balancers\"]"
+            };
             write_key(&folder, file, &account.key, account.session_token);
             writeln!(
                 settings,
                 "[[account]]\nname = {0:?}\nprovider = {1:?}\nregions = {2:?}\ncredentials_file = {file:?}\n\
-                 endpoints = {{ ec2 = {3:?}, elb = {3:?} }}\n{4}",
+                 endpoints = {{ ec2 = {3:?}, elb = {3:?} }}\n{kinds}\n{4}",
                 account.name,
                 account.provider.name(),
                 account.regions,

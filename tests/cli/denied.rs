@@ -13,7 +13,10 @@ async fn missing_action_and_the_command_that_grants_it_are_logged() {
         "elasticloadbalancing:DescribeLoadBalancers",
     ];
     demo.key = demo.cloud.create_describe_only_user("half", &allowed);
-    let settings = demo.settings("listen = \"127.0.0.1:0\"", "");
+    let settings = demo.settings(
+        "listen = \"127.0.0.1:0\"",
+        "kinds = [\"instances\", \"load_balancers\"]",
+    );
     let agent = Running::start(vigie(&["run", "--config"]).arg(settings));
 
     let line = agent

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::process::Stdio;
 
 use ::vigie::demo::{Fault, Options};
+use ::vigie::resources::kinds_of;
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 
@@ -35,10 +36,16 @@ async fn every_format_shows_every_instance_and_backend() {
         .iter()
         .map(|poll| (poll["kind"].as_str(), poll["objects"].as_u64()))
         .collect();
+    let kinds = kinds_of(Options::default().provider);
+    let kinds: BTreeSet<_> = kinds.iter().map(|kind| Some(kind.name)).collect();
     assert_eq!(
-        polled,
-        [(Some("instances"), Some(24)), (Some("load_balancers"), Some(5))]
+        polled.iter().map(|(kind, _)| *kind).collect::<BTreeSet<_>>(),
+        kinds
     );
+    assert_eq!(polled.len(), kinds.len());
+    for there in [("instances", 24), ("load_balancers", 5)] {
+        assert!(polled.contains(&(Some(there.0), Some(there.1))), "{polled:?}");
+    }
     assert!(
         polls
             .iter()
@@ -102,10 +109,21 @@ async fn what_failed_is_told_and_what_did_not_is_printed() {
     }
     let json = run(vigie(&["once", "--format", "json", "--config"]).arg(&settings)).await;
     let json: Value = serde_json::from_str(&json.stdout).expect("it is JSON");
-    let reasons: Vec<_> = (0..3)
-        .map(|poll| json["polls"][poll]["reason"].as_str())
+    let polls = json["polls"].as_array().expect("a list of polls");
+    assert_eq!(polls.len(), kinds_of(Options::default().provider).len() + 1);
+    let failed = polls.iter().filter(|poll| poll["success"] != true);
+    let failed: Vec<_> = failed
+        .map(|poll| (poll["kind"].as_str(), poll["reason"].as_str()))
         .collect();
-    assert_eq!(reasons, [None, Some("malformed"), Some("unreachable")]);
+    assert_eq!(
+        failed,
+        [
+            (Some("load_balancers"), Some("malformed")),
+            (Some("instances"), Some("unreachable"))
+        ]
+    );
+    let told = polls.iter().filter(|poll| !poll["reason"].is_null());
+    assert_eq!(told.count(), failed.len());
 }
 
 #[tokio::test]

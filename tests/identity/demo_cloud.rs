@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ::vigie::demo::Options;
 use ::vigie::provider::Provider;
-use ::vigie::resources::KINDS;
+use ::vigie::resources::kinds_of;
 use serde_json::{Value, json};
 
 use crate::client::Client;
@@ -67,8 +67,9 @@ async fn identity_is_made_at_outscale_and_nothing_is_locked() {
     let created = requests.iter().find(|request| request.action == "CreatePolicy");
     let document = created.and_then(|request| request.parameter("PolicyDocument"));
     let document: Value = serde_json::from_str(document.expect("a policy was made")).expect("it is JSON");
-    let kinds = KINDS.iter().flat_map(|kind| kind.actions);
-    let mut allowed: Vec<_> = kinds.map(|action| action.policy_name()).collect();
+    let kinds = kinds_of(Provider::Outscale);
+    let actions = kinds.iter().flat_map(|kind| kind.actions);
+    let mut allowed: Vec<_> = actions.map(|action| action.policy_name()).collect();
     allowed.sort();
     let statement = json!({"Effect": "Allow", "Action": allowed, "Resource": ["*"]});
     assert_eq!(document, json!({"Statement": [statement]}));
@@ -139,7 +140,7 @@ async fn agent_notices_nothing_of_a_rotation(options: Options) {
     );
     let scraping = async {
         loop {
-            assert_unharmed(&scrape(port).await, &agent);
+            assert_unharmed(&scrape(port).await, provider, &agent);
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     };
@@ -176,7 +177,7 @@ async fn agent_notices_nothing_of_a_rotation(options: Options) {
     })
     .await;
     let page = scrape(port).await;
-    assert_unharmed(&page, &agent);
+    assert_unharmed(&page, provider, &agent);
     let suffix: String = new.chars().skip(new.len() - 4).collect();
     assert!(!old.ends_with(&suffix), "the keys cannot be told apart");
     let shown = [
@@ -204,13 +205,13 @@ async fn scrape(port: u16) -> Page {
 }
 
 /// Every poll so far has succeeded.
-fn assert_unharmed(page: &Page, agent: &Running) {
+fn assert_unharmed(page: &Page, provider: Provider, agent: &Running) {
     let failed = page
         .family("vigie_poll_failures_total")
         .find(|(_, value)| *value != 0.0);
     assert!(failed.is_none(), "{failed:?}\n{}", agent.said());
     let polls: Vec<_> = page.family("vigie_poll_success").collect();
-    assert_eq!(polls.len(), KINDS.len(), "{polls:?}");
+    assert_eq!(polls.len(), kinds_of(provider).len(), "{polls:?}");
     assert!(
         polls.iter().all(|(_, value)| *value > 0.0),
         "{polls:?}\n{}",

@@ -9,7 +9,7 @@ use vigie::credentials::{Credentials, Source};
 use vigie::demo::{Cloud, Fault, Options};
 use vigie::identity::{self, Error, Event, Out, Patience, Place, Proof, Wish};
 use vigie::provider::Provider;
-use vigie::resources::KINDS;
+use vigie::resources::kinds_of;
 
 #[tokio::test]
 async fn needed_action_is_allowed_only_if_the_cloud_let_the_key_come_to_it() {
@@ -98,7 +98,7 @@ async fn bootstrap(cloud: &Cloud) -> (Result<Proof, Error>, String) {
         ca_bundle: None,
         requests_per_second: 100.0,
     };
-    let wish = Wish::of(Provider::Aws, &KINDS);
+    let wish = Wish::of(Provider::Aws, &kinds_of(Provider::Aws));
     let patience = Patience {
         tries: 1,
         ..Patience::of(Provider::Aws)

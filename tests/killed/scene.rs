@@ -8,7 +8,7 @@ use std::time::Duration;
 use ::vigie::demo::{Cloud, Key, Options};
 use ::vigie::identity::policy::Policy;
 use ::vigie::provider::Provider;
-use ::vigie::resources::KINDS;
+use ::vigie::resources::kinds_of;
 use secrecy::ExposeSecret as _;
 use tempfile::TempDir;
 use tokio::process::Command;
@@ -219,11 +219,7 @@ impl Scene {
 }
 
 fn the_policy() -> Policy {
-    let kinds: Vec<_> = KINDS
-        .into_iter()
-        .filter(|kind| kind.providers.contains(&Provider::Aws))
-        .collect();
-    Policy::of_kinds(Provider::Aws, &kinds)
+    Policy::of_kinds(Provider::Aws, &kinds_of(Provider::Aws))
 }
 
 fn ini(key: &Key) -> String {

@@ -25,7 +25,7 @@ use crate::identity::probe;
 use crate::identity::{self, Names};
 use crate::provider::Provider;
 use crate::resource::Kind;
-use crate::resources::{self, KINDS};
+use crate::resources::{self, kinds_of};
 
 /// What the parts of the identity are called.
 #[derive(Debug, Args)]
@@ -173,17 +173,14 @@ impl KindArguments {
     }
 
     fn named_kinds(&self, provider: Provider) -> Result<Vec<&'static Kind>, Failure> {
-        let there = || {
-            KINDS
-                .into_iter()
-                .filter(|kind| kind.providers.contains(&provider))
-        };
+        let there = kinds_of(provider);
         if self.kinds.is_empty() {
-            return Ok(there().collect());
+            return Ok(there);
         }
         let named = self.kinds.iter().map(|name| {
-            there().find(|kind| kind.name == name.trim()).ok_or_else(|| {
-                let known: Vec<_> = there().map(|kind| kind.name).collect();
+            let found = there.iter().find(|kind| kind.name == name.trim());
+            found.copied().ok_or_else(|| {
+                let known: Vec<_> = there.iter().map(|kind| kind.name).collect();
                 Failure::usage(anyhow::anyhow!(
                     "`--kinds` has {name:?}, which {provider} does not have: write any of {}",
                     known.join(", ")
