@@ -1,12 +1,11 @@
 //! The page is what the cloud holds.
 
-use vigie::demo::TargetHealth;
+use vigie::demo::{Fault, Options, TargetHealth};
 use vigie::provider::Provider;
 
 use crate::bench::{Bench, cloud};
-use crate::truth::{shown, truth};
+use crate::truth::{assert_shown, truth};
 use crate::{ALL, ONLY_GROUPS, account, groups};
-use vigie::demo::{Fault, Options};
 
 const REGION: &str = "eu-west-2";
 const OBJECTS: &[(&str, &str)] = &[("kind", "target_groups")];
@@ -35,7 +34,7 @@ async fn every_family_holds_what_the_cloud_holds() {
 
     let truth = truth(&fleet, REGION);
     assert!(truth.len() > 150, "{}", truth.len());
-    assert_eq!(shown(&page, REGION), truth);
+    assert_shown(&page, REGION, &truth);
     let objects = fleet.load_balancers_v2().len() + fleet.target_groups().len();
     assert_eq!(page.value("vigie_poll_objects", OBJECTS), Some(objects as f64));
     assert_eq!(page.value("vigie_poll_skipped_objects", OBJECTS), Some(0.0));
@@ -49,7 +48,7 @@ async fn what_lives_is_shown_as_it_is_now() {
     for _ in 0..40 {
         fleet.tick();
         let page = bench.succeeds().await;
-        assert_eq!(shown(&page, REGION), truth(&fleet, REGION));
+        assert_shown(&page, REGION, &truth(&fleet, REGION));
     }
 }
 
@@ -70,7 +69,7 @@ async fn sorts_share_a_family_and_a_name_without_being_mistaken_for_each_other()
 
     let page = Bench::one(account(&cloud, Provider::Aws, ALL)).succeeds().await;
 
-    assert_eq!(shown(&page, REGION), truth(&fleet, REGION));
+    assert_shown(&page, REGION, &truth(&fleet, REGION));
     for sort in ["classic", "application", "gateway"] {
         let labels = [("load_balancer", classic.as_str()), ("type", sort)];
         assert_eq!(
@@ -96,6 +95,6 @@ async fn listings_of_several_pages_are_whole_and_show_nothing_twice() {
             cloud.inject("*", fault, None);
         }
         let page = bench.succeeds().await;
-        assert_eq!(shown(&page, REGION), truth(&cloud.fleet(), REGION), "{fault:?}");
+        assert_shown(&page, REGION, &truth(&cloud.fleet(), REGION));
     }
 }

@@ -1,6 +1,6 @@
 //! What a fleet's target groups and their load balancers ought to become, from what the demo cloud holds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use vigie::demo::{Fleet, LoadBalancerV2, TargetGroup};
 
@@ -133,6 +133,25 @@ fn add_group(
 
 fn names(balancer: &LoadBalancerV2) -> [(&'static str, &str); 2] {
     [("load_balancer", &balancer.name), ("type", &balancer.sort)]
+}
+
+/// The page shows these samples of one region, and no others.
+pub(crate) fn assert_shown(page: &Page, region: &str, expected: &BTreeMap<Series, f64>) {
+    let shown: BTreeSet<String> = told(&shown(page, region));
+    let expected = told(expected);
+    let missing: Vec<_> = expected.difference(&shown).take(20).collect();
+    let wrong: Vec<_> = shown.difference(&expected).take(20).collect();
+    assert!(
+        missing.is_empty() && wrong.is_empty(),
+        "missing: {missing:#?}\nnot so: {wrong:#?}"
+    );
+}
+
+fn told(samples: &BTreeMap<Series, f64>) -> BTreeSet<String> {
+    let samples = samples.iter();
+    samples
+        .map(|(Series { name, labels }, value)| format!("{name} {labels:?} {value}"))
+        .collect()
 }
 
 /// What the page shows of one region that is not about instances, classic load balancers or both.

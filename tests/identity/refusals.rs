@@ -2,21 +2,27 @@
 
 use std::fs;
 
+use ::vigie::identity::policy::Policy;
+use ::vigie::provider::Provider;
+use ::vigie::resources::kinds_of;
 use serde_json::{Value, json};
 
 use crate::scene::{Scene, allowing, arn, assert_told, assert_untold, ini, names};
 use crate::vigie::run;
 
-const DESCRIBING: [&str; 3] = [
-    "ec2:DescribeInstances",
-    "elasticloadbalancing:DescribeInstanceHealth",
-    "elasticloadbalancing:DescribeLoadBalancers",
-];
+/// What the key is to be allowed, in the order of a policy.
+fn describing() -> Vec<String> {
+    let policy = Policy::of_kinds(Provider::Aws, &kinds_of(Provider::Aws));
+    policy.actions().map(str::to_owned).collect()
+}
 
 #[tokio::test]
 async fn what_bootstrap_did_not_make_so_is_left_to_a_person() {
     let scene = Scene::start().await;
-    let wider = allowing(&[&DESCRIBING[..], &["ec2:StopInstances"]].concat());
+    let mut wider = describing();
+    wider.push("ec2:StopInstances".to_owned());
+    let wider: Vec<&str> = wider.iter().map(String::as_str).collect();
+    let wider = allowing(&wider);
     let on_user = |suffix: &str| json!({"UserName": format!("user-{suffix}")});
     let on_group = |suffix: &str| json!({"GroupName": format!("group-{suffix}")});
     let and = |mut parameters: Value, name: &str, value: &str| {
@@ -145,7 +151,7 @@ async fn policy_is_changed_when_told_so_and_its_oldest_spare_version_goes() {
     );
     assert_eq!(policy.in_force, "v6");
     let document: Value = serde_json::from_str(&policy.documents["v6"]).expect("it is JSON");
-    assert_eq!(document["Statement"][0]["Action"], json!(DESCRIBING));
+    assert_eq!(document["Statement"][0]["Action"], json!(describing()));
     scene.once_with("creds").await;
 }
 
