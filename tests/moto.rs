@@ -19,8 +19,8 @@ use page::Page;
 use parts::{DEADLINE, free_port};
 use truth::Truth;
 
-/// More reservations than the largest page of `DescribeInstances` holds, and more load balancers
-/// than a page of moto's.
+/// More reservations than the largest page of `DescribeInstances` holds, and more load balancers, of
+/// the classic sort and of the others, than a page of moto's.
 const INSTANCES: usize = 1030;
 const LOAD_BALANCERS: usize = 60;
 
@@ -144,7 +144,7 @@ fn account<'a>(name: &'a str, port: u16, key: &'a Key) -> Account<'a> {
         name,
         port,
         key,
-        kinds: &["instances", "load_balancers"],
+        kinds: &["instances", "load_balancers", "target_groups"],
     }
 }
 

@@ -1,5 +1,7 @@
 //! What boto3 reads of a cloud, as the samples it ought to become.
 
+mod groups;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
@@ -11,6 +13,8 @@ use crate::page::{Page, Series};
 pub(crate) struct Truth {
     pub(crate) instances: Vec<Instance>,
     load_balancers: Vec<LoadBalancer>,
+    balancers: Vec<groups::Balancer>,
+    target_groups: Vec<groups::TargetGroup>,
 }
 
 #[derive(Deserialize)]
@@ -60,6 +64,7 @@ impl Truth {
         for balancer in &self.load_balancers {
             balancer.expect(&mut expected);
         }
+        groups::expect(&self.balancers, &self.target_groups, &mut expected);
         let differences: Vec<_> = FAMILIES
             .iter()
             .flat_map(|family| expected.differences(family, page))
@@ -139,6 +144,8 @@ impl LoadBalancer {
             self.backends.len() as f64,
         );
         expected.add("cloud_load_balancer_healthy_backends", &own, [], healthy as f64);
+        let without = f64::from(u8::from(healthy == 0));
+        expected.add("cloud_load_balancer_without_healthy_backend", &own, [], without);
         for Backend { id, state, reason } in &self.backends {
             let value = f64::from(u8::from(state == "InService"));
             expected.add(
@@ -242,7 +249,7 @@ const STATES: [&str; 6] = [
     "stopped",
 ];
 
-const FAMILIES: [&str; 17] = [
+const FAMILIES: [&str; 20] = [
     "cloud_instance_state",
     "cloud_instance_info",
     "cloud_instance_tags",
@@ -260,4 +267,7 @@ const FAMILIES: [&str; 17] = [
     "cloud_load_balancer_healthy_backends",
     "cloud_load_balancer_backend_healthy",
     "cloud_load_balancer_backend_state_info",
+    "cloud_load_balancer_without_healthy_backend",
+    "cloud_load_balancer_state",
+    "cloud_target_group_info",
 ];
