@@ -130,7 +130,7 @@ async fn demo_cloud_is_discovered_by_prometheus() {
                 )
             })
             .collect();
-        assert_eq!(found, cloud.boto3(region).await.states, "{provider}");
+        assert_eq!(found, cloud.boto3(provider, region).await.states, "{provider}");
     }
 }
 
