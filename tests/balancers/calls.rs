@@ -115,6 +115,8 @@ async fn a_cloud_without_target_groups_is_asked_twice() {
         (ELB_V2, "DescribeLoadBalancers", 1),
     ]);
     assert_eq!(calls(&cloud), expected);
+    // In this order: a load balancer that a group names and that is not listed after it is gone.
+    assert_eq!(cloud.requests()[0].action, "DescribeTargetGroups");
     let kind = [("kind", "target_groups")];
     assert_eq!(page.value("vigie_poll_objects", &kind), Some(0.0));
 }

@@ -96,5 +96,7 @@ async fn listings_of_several_pages_are_whole_and_show_nothing_twice() {
         }
         let page = bench.succeeds().await;
         assert_shown(&page, REGION, &truth(&cloud.fleet(), REGION));
+        let skipped = page.value("vigie_poll_skipped_objects", OBJECTS);
+        assert_eq!(skipped, Some(0.0), "{fault:?}");
     }
 }
