@@ -9,6 +9,8 @@ mod selection;
 mod tags;
 mod targets;
 
+use std::collections::HashSet;
+
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -17,7 +19,7 @@ use crate::metric::{self, Family};
 use crate::provider::Provider;
 pub use facts::{BackendGroup, BackendInstance, Facts, Instances};
 pub use selection::{Selection, TagRule};
-pub use tags::{label_characters, tag_labels};
+pub use tags::{label_characters, name_of, read_tags, tag_labels};
 pub use targets::{Target, Targets, TargetsWriter};
 
 /// A sort of resource that is watched.
@@ -48,7 +50,7 @@ pub struct Table {
 
 /// One column of a [`Table`].
 pub enum Column {
-    /// A label, from whatever sample of the row that is not 0 has it.
+    /// A label, from the first sample of the row that is not 0 and has it, in the order of the families.
     Label(&'static str),
     /// The value of the row's sample of a family, under a title.
     Value(&'static str, &'static Family),
@@ -133,6 +135,8 @@ pub struct Observation {
     pub facts: Facts,
     /// Where instances are written as targets, if somebody may ask for those.
     pub targets: Option<TargetsWriter>,
+    /// The ids of those that were admitted.
+    admitted: HashSet<String>,
     /// The labels that every sample carries.
     stamp: String,
     families: &'static [&'static Family],
@@ -169,6 +173,7 @@ impl Observation {
             first_skipped: None,
             facts: Facts::default(),
             targets: None,
+            admitted: HashSet::new(),
             stamp,
             families,
             texts: vec![String::new(); families.len()],
@@ -179,6 +184,30 @@ impl Observation {
     pub fn skip(&mut self, what: String) {
         self.skipped += 1;
         self.first_skipped.get_or_insert(what);
+    }
+
+    /// The texts without which there is nothing to show of a resource, its id first, each with where the cloud says it.
+    ///
+    /// `None` is for what is not to be shown: it lacks one and is counted as skipped, or it was there before, since
+    /// between two pages a resource may move from one to the other.
+    pub fn admit<'t, const N: usize>(
+        &mut self,
+        what: &str,
+        required: [(&str, &'t str); N],
+    ) -> Option<[&'t str; N]> {
+        let texts = required.map(|(_, text)| text.trim());
+        let id = texts.first()?;
+        let unsaid = required.iter().find(|(_, text)| text.trim().is_empty());
+        if let Some((unsaid, _)) = unsaid {
+            let id: String = id.chars().take(64).collect();
+            self.skip(format!("{what} without {unsaid} (id `{id}`)"));
+            return None;
+        }
+        if !self.admitted.insert((*id).to_owned()) {
+            return None;
+        }
+        self.objects += 1;
+        Some(texts)
     }
 
     /// Begins a sample of one of the kind's own families.
@@ -203,15 +232,34 @@ impl Observation {
     ///
     /// A state that is not known appears under its own name.
     pub fn state(&mut self, family: &'static Family, labels: &[(&str, &str)], known: &[&str], current: &str) {
+        self.one_of(family, labels, "state", known, current);
+    }
+
+    /// Writes the same of what checks found, which the house calls status.
+    pub fn status(
+        &mut self,
+        family: &'static Family,
+        labels: &[(&str, &str)],
+        known: &[&str],
+        current: &str,
+    ) {
+        self.one_of(family, labels, "status", known, current);
+    }
+
+    fn one_of(
+        &mut self,
+        family: &'static Family,
+        labels: &[(&str, &str)],
+        label: &str,
+        known: &[&str],
+        current: &str,
+    ) {
         let all = self.show.states == StateSeries::All;
         let unknown = (!known.contains(&current)).then_some(current);
-        for state in known.iter().copied().chain(unknown) {
-            if all || state == current {
-                let value = if state == current { 1.0 } else { 0.0 };
-                self.sample(family)
-                    .labels(labels)
-                    .label("state", state)
-                    .value(value);
+        for word in known.iter().copied().chain(unknown) {
+            if all || word == current {
+                let value = if word == current { 1.0 } else { 0.0 };
+                self.sample(family).labels(labels).label(label, word).value(value);
             }
         }
     }

@@ -24,6 +24,19 @@ use truth::Truth;
 const INSTANCES: usize = 1030;
 const LOAD_BALANCERS: usize = 60;
 
+/// What moto has: all but the status of volumes.
+const KINDS: [&str; 9] = [
+    "instances",
+    "instance_status",
+    "load_balancers",
+    "target_groups",
+    "availability_zones",
+    "volumes",
+    "addresses",
+    "subnets",
+    "quotas",
+];
+
 #[tokio::test]
 async fn describe_only_key_reads_all_that_boto3_reads() {
     let (moto, seed) = guarded(INSTANCES, LOAD_BALANCERS).await;
@@ -131,6 +144,25 @@ async fn kind_that_the_policy_denies_leaves_the_others_untouched() {
     assert_eq!(page.value("vigie_auth_locked_until_timestamp_seconds", &[]), None);
 }
 
+#[tokio::test]
+async fn cloud_without_the_status_of_volumes_shows_its_volumes_whole() {
+    let (moto, seed) = guarded(4, 3).await;
+    let truth: Truth = moto.script("truth.py", &[], Some(&seed.keys["watcher"])).await;
+    let mut kinds = KINDS.to_vec();
+    kinds.push("volume_status");
+
+    let account = Account {
+        kinds: &kinds,
+        ..account("prod", moto.port, &seed.keys["admin"])
+    };
+    let run = once(&[account]).await;
+
+    assert_eq!(run.code, Some(1), "{}", run.stderr);
+    assert!(run.stderr.contains("DescribeVolumeStatus"), "{}", run.stderr);
+    assert_eq!(run.stderr.lines().count(), 1, "{}", run.stderr);
+    truth.assert_on(&Page::parse(&run.stdout), "prod");
+}
+
 /// A cloud with a fleet in it, which from here on checks every signature and applies every policy.
 async fn guarded(instances: usize, load_balancers: usize) -> (Moto, Seed) {
     let moto = Moto::start().await;
@@ -144,7 +176,7 @@ fn account<'a>(name: &'a str, port: u16, key: &'a Key) -> Account<'a> {
         name,
         port,
         key,
-        kinds: &["instances", "load_balancers", "target_groups"],
+        kinds: &KINDS,
     }
 }
 

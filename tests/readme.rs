@@ -14,8 +14,9 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 
-use ::vigie::demo::{Fault, Options};
+use ::vigie::demo::{Event, Fault, Options};
 use demo::Demo;
+use jiff::{SignedDuration, Timestamp};
 use parts::{command, get, part, wait_for};
 use prometheus::{Element, Prometheus};
 use secrecy::ExposeSecret as _;
@@ -254,6 +255,15 @@ impl Scene {
                 .iter()
                 .any(|instance| instance.state == "stopped")
         );
+        let event = Event {
+            id: "instance-event-1".to_owned(),
+            code: "system-maintenance".to_owned(),
+            description: "scheduled maintenance".to_owned(),
+            not_before: Timestamp::now() + SignedDuration::from_hours(24),
+            not_after: None,
+            deadline: None,
+        };
+        assert!(fleet.schedule(&instance, event));
         let url = demo.cloud.url();
         let other = format!(
             "[[account]]\nname = \"other\"\nprovider = \"outscale\"\nregions = [{:?}, {:?}]\n\

@@ -80,12 +80,20 @@ impl Agent {
         let registry = Registry::new();
         let mut workshop = Workshop::new(settings, variables, is_audited, &registry)?;
         let mut accounts = Vec::new();
+        let mut numbers = 0..;
         for account in &settings.accounts {
+            let listed = account.regions.listed().iter().zip(numbers.by_ref());
+            let is_ours = |number| settings.shard.is_none_or(|shard| shard.has_number(number));
+            let ours: Vec<&String> = listed
+                .filter(|(_, number)| is_ours(*number))
+                .map(|(region, _)| region)
+                .collect();
+            if ours.is_empty() && !account.regions.is_every() {
+                continue;
+            }
             let plan = workshop.plan(account)?;
-            let listed = account.regions.listed().iter();
-            let regions = listed
-                .map(|region| plan.region(region))
-                .collect::<anyhow::Result<_>>()?;
+            let regions = ours.into_iter().map(|region| plan.region(region));
+            let regions = regions.collect::<anyhow::Result<_>>()?;
             accounts.push(Watch {
                 finding: plan.finding_poll(),
                 plan,

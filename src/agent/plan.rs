@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use crate::api::{
     self, Account, Client, Credential, Endpoints, Needs, Override, Service, Transport, Variant,
 };
-use crate::config::{self, Settings};
+use crate::config::{self, Settings, Shard};
 use crate::credentials::{Source, Variables};
 use crate::identity::{self, Auditor};
 use crate::joined::Joined;
@@ -38,6 +38,7 @@ pub(super) struct Plan {
     pub(super) account: Arc<Account>,
     /// Where its enabled regions are asked for, if it is to be watched in all of them.
     pub(super) finder: Option<Client>,
+    pub(super) shard: Option<Shard>,
     settings: config::Account,
     services: Vec<Service>,
     variant: Variant,
@@ -119,6 +120,7 @@ impl<'a> Workshop<'a> {
         Ok(Plan {
             account: opened,
             finder,
+            shard: self.settings.shard,
             services,
             variant,
             kinds: kinds

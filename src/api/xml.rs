@@ -192,6 +192,28 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
+    /// Reads an answer of EC2 that is one list, each `item` of it with `read`, and gives its `nextToken`.
+    pub fn items(
+        &mut self,
+        set: &str,
+        mut read: impl FnMut(&mut Self) -> Result<(), Error>,
+    ) -> Result<Option<String>, Error> {
+        let mut next = Cow::default();
+        let mut has_set = false;
+        while let Some(name) = self.child()? {
+            if name == set {
+                has_set = true;
+                self.each("item", &mut read)?;
+            } else if name == "nextToken" {
+                self.fill(&mut next)?;
+            } else {
+                self.skip()?;
+            }
+        }
+        require(has_set, set)?;
+        Ok(Some(next.into_owned()))
+    }
+
     fn event(&mut self) -> Result<Event<'a>, Error> {
         self.events.read_event().map_err(|error| Error::Broken {
             at: self.events.error_position(),
@@ -234,6 +256,11 @@ pub fn timestamp(text: &str) -> Option<f64> {
         None => text.parse(),
     };
     parsed.ok().map(|time| time.as_duration().as_secs_f64())
+}
+
+/// A whole number of either cloud, as a value.
+pub fn number(text: &str) -> Option<f64> {
+    text.trim().parse::<u64>().ok().map(|number| number as f64)
 }
 
 fn append<'a>(text: &mut Cow<'a, str>, piece: Cow<'a, str>) {
@@ -324,6 +351,32 @@ mod tests {
         assert_eq!(timestamp("2024-01-01T00:00:00+01:00"), Some(1_704_063_600.0));
         assert_eq!(timestamp("yesterday"), None);
         assert_eq!(timestamp(""), None);
+    }
+
+    #[test]
+    fn only_whole_numbers_are_numbers() {
+        assert_eq!(number(" 16000 "), Some(16000.0));
+        for unsaid in ["", "-1", "1.5", "inf", "NaN", "many", "99999999999999999999"] {
+            assert_eq!(number(unsaid), None, "{unsaid}");
+        }
+    }
+
+    #[test]
+    fn list_is_read_with_its_token_and_its_absence_is_no_empty_list() {
+        let items = |document: &str| {
+            let mut texts = Vec::new();
+            let next = Reader::open(document, "Root")?.items("set", |item| {
+                texts.push(item.text()?.into_owned());
+                Ok(())
+            })?;
+            Ok((texts, next))
+        };
+        let two = "<Root><a/><set><item>1</item><b/><item>2</item></set><nextToken>n</nextToken></Root>";
+        let read = (vec!["1".to_owned(), "2".to_owned()], Some("n".to_owned()));
+        assert_eq!(items(two), Ok(read));
+        assert_eq!(items("<Root><set/></Root>"), Ok((vec![], Some(String::new()))));
+        let expected = "set".to_owned();
+        assert_eq!(items("<Root><a/></Root>"), Err(Error::NoResult { expected }));
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod layers;
 mod metrics;
 mod regions;
 mod selection;
+mod shard;
 mod strict;
 mod values;
 mod written;
@@ -22,6 +23,7 @@ pub use error::{Error, Fault, Origin, Problem};
 pub use layers::{Environment, process_environment};
 pub use metrics::{FAMILIES, Metrics};
 pub use regions::Regions;
+pub use shard::Shard;
 pub use values::{Address, NoAddress, parse_duration};
 
 use crate::provider::Provider;
@@ -50,6 +52,9 @@ pub struct Settings {
         skip_serializing_if = "Option::is_none"
     )]
     pub audit_interval: Option<Duration>,
+    /// The part of the accounts' regions that this process polls; without it, all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
     /// The accounts to watch: at least one, with unique names.
     #[serde(rename = "account")]
     pub accounts: Vec<Account>,

@@ -193,9 +193,9 @@ fn typo_names_the_nearest_key() {
 #[test]
 fn key_that_is_not_known_yet_lists_those_that_are() {
     assert_eq!(
-        top("shard = \"0/4\""),
-        "unknown key `shard`: the keys known there are `listen`, `interval`, `stale_after`, `log_format`, \
-         `audit_interval`, `account`, `kinds`"
+        top("web_config_file = \"web.yml\""),
+        "unknown key `web_config_file`: the keys known there are `listen`, `interval`, `stale_after`, `log_format`, \
+         `audit_interval`, `shard`, `account`, `kinds`"
     );
     assert!(account("assume_role = {}").starts_with("unknown key `account[0].assume_role`: the keys"));
 }
@@ -814,5 +814,31 @@ fn endpoints_of_aws_are_refused_elsewhere() {
     assert_eq!(
         account("dual_stack = \"yes\""),
         "`account[0].dual_stack` is the text \"yes\": write a boolean"
+    );
+}
+
+#[test]
+fn shard_is_a_place_among_so_many() {
+    let shard = |text: &str| loaded(&format!("shard = {text:?}\n{ACCOUNT}")).shard;
+    assert_eq!(shard("0/1"), Some(Shard { index: 0, total: 1 }));
+    assert_eq!(shard("3/7"), Some(Shard { index: 3, total: 7 }));
+    assert_eq!(loaded(ACCOUNT).shard, None);
+    assert!(
+        loaded(&format!("shard = \"3/7\"\n{ACCOUNT}"))
+            .to_toml()
+            .contains("shard = \"3/7\"\n")
+    );
+    for wrong in [
+        "4/4", "1", "-1/4", "0/0", "a/b", "1/2/3", "0/1001", " 0/4", "+0/4", "",
+    ] {
+        let told = top(&format!("shard = {wrong:?}"));
+        assert!(
+            told.starts_with(&format!("`shard` is {wrong:?}")) && told.contains("such as \"0/4\""),
+            "{told}"
+        );
+    }
+    assert_eq!(
+        top("shard = 0"),
+        "`shard` is the number 0: write an ordinal and a total, such as \"0/4\""
     );
 }

@@ -6,7 +6,7 @@ use reqwest::Url;
 use serde::Deserialize;
 
 use super::{
-    Account, Address, LogFormat, Overrides, Registry, Settings,
+    Account, Address, LogFormat, Overrides, Registry, Settings, Shard,
     error::{Fault, Problem, listed},
     regions,
     selection::{self, WrittenSelection},
@@ -26,6 +26,7 @@ pub(super) struct WrittenSettings {
     stale_after: Option<Written<Duration>>,
     log_format: Option<LogFormat>,
     audit_interval: Option<Written<Duration>>,
+    shard: Option<Written<Shard>>,
     pub(super) account: Option<Vec<WrittenAccount>>,
     #[serde(default)]
     kinds: BTreeMap<String, WrittenKind>,
@@ -128,6 +129,7 @@ impl WrittenSettings {
             stale_after: self.stale_after.map_or(DEFAULT_STALE_AFTER, |Written(age)| age),
             log_format: self.log_format.unwrap_or_default(),
             audit_interval,
+            shard: self.shard.map(|Written(shard)| shard),
             accounts,
             kinds: intervals,
         };

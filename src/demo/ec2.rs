@@ -11,13 +11,18 @@ use super::paging::{Next, Page};
 use super::region::{Entry, Region};
 use super::wire::{Parameters, Refusal};
 use super::xml::Xml;
-use super::{instance_status, instance_xml, paging, policy};
+use super::{instance_status, instance_xml, network, paging, policy, volumes};
 
 pub(super) const ACTIONS: &[Action] = &[
     action("DescribeInstances", describe_instances),
     action("DescribeInstanceStatus", instance_status::describe),
     action("DescribeRegions", describe_regions),
-    action("DescribeAvailabilityZones", describe_availability_zones),
+    action("DescribeAvailabilityZones", network::describe_availability_zones),
+    action("DescribeVolumes", volumes::describe),
+    action("DescribeVolumeStatus", volumes::describe_status),
+    action("DescribeAddresses", network::describe_addresses),
+    action("DescribeSubnets", network::describe_subnets),
+    action("DescribeAccountAttributes", network::describe_account_attributes),
     action("StartInstances", |call, xml| {
         change_states(call, xml, Change::Start)
     }),
@@ -93,27 +98,6 @@ fn describe_regions(call: &Call<'_>, xml: &mut Xml) -> Result<(), Refusal> {
             xml.text("regionEndpoint", &format!("ec2.{region}.amazonaws.com"));
             xml.text("optInStatus", "opt-in-not-required");
         }
-    });
-    Ok(())
-}
-
-fn describe_availability_zones(call: &Call<'_>, xml: &mut Xml) -> Result<(), Refusal> {
-    dry_run(call)?;
-    let region = call.fleet.lock().name.clone();
-    xml.list("availabilityZoneInfo", "item", ["a", "b"], |xml, zone| {
-        xml.text("zoneName", &format!("{region}{zone}"));
-        xml.text("zoneState", "available");
-        xml.text("regionName", &region);
-        let number = if zone == "a" { 1 } else { 2 };
-        // On OUTSCALE too: Prometheus' discovery ends its process where a zone has no id.
-        xml.text("zoneId", &format!("{}-az{number}", region.replace('-', "")));
-        if !call.is_outscale() {
-            xml.text("optInStatus", "opt-in-not-required");
-            xml.text("groupName", &region);
-            xml.text("networkBorderGroup", &region);
-            xml.text("zoneType", "availability-zone");
-        }
-        xml.empty("messageSet");
     });
     Ok(())
 }
@@ -212,9 +196,9 @@ fn exist(region: &Region, ids: &[&str]) -> Result<(), Refusal> {
 }
 
 /// Names of filters, each with the values of which one has to fit.
-type Filters<'a> = Vec<(&'a str, Vec<&'a str>)>;
+pub(super) type Filters<'a> = Vec<(&'a str, Vec<&'a str>)>;
 
-fn filters(parameters: &Parameters) -> Filters<'_> {
+pub(super) fn filters(parameters: &Parameters) -> Filters<'_> {
     (1..)
         .map_while(|number| {
             let name = parameters.value(&format!("Filter.{number}.Name"))?;

@@ -61,12 +61,16 @@ pub enum Check {
     Instance,
     /// Of the volumes attached to it.
     AttachedEbs,
+    /// Of what runs on it, as that tells.
+    Application,
+    /// Of how well it runs.
+    Performance,
 }
 
-/// Something the cloud means to do to an instance.
+/// Something the cloud means to do to an instance, or that happens to a volume.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// `instance-event-` and hexadecimal digits.
+    /// `instance-event-` or `evol-`, and hexadecimal digits.
     pub id: String,
     /// `system-reboot`, `instance-retirement`, …
     pub code: String,
@@ -76,6 +80,8 @@ pub struct Event {
     pub not_before: Timestamp,
     /// When it ends, at the latest.
     pub not_after: Option<Timestamp>,
+    /// Until when its begin can be put off.
+    pub deadline: Option<Timestamp>,
 }
 
 /// A load balancer, as the cloud knows it.

@@ -6,6 +6,7 @@ use super::call::Call;
 use super::ec2::{page_of_instances, write_next};
 use super::fleet::{Check, Instance};
 use super::instance_xml;
+use super::listing::write_items;
 use super::region::Entry;
 use super::wire::Refusal;
 use super::xml::Xml;
@@ -17,7 +18,9 @@ pub(super) fn describe(call: &Call<'_>, xml: &mut Xml) -> Result<(), Refusal> {
         Entry::Instance(instance) => all || instance.state == "running",
         Entry::Raw(_) => false,
     })?;
-    xml.list("instanceStatusSet", "item", &page.items, |xml, entry| {
+    let region = call.fleet.lock();
+    let set = "instanceStatusSet";
+    write_items(call, xml, &region, set, &page.items, &page.next, |xml, entry| {
         if let Entry::Instance(instance) = &**entry {
             write_status(call, xml, instance);
         }
@@ -39,6 +42,12 @@ fn write_status(call: &Call<'_>, xml: &mut Xml, instance: &Instance) {
         ] {
             write_check(xml, element, instance, check);
         }
+        for (element, check) in [
+            ("applicationStatus", Check::Application),
+            ("performanceStatus", Check::Performance),
+        ] {
+            write_newer_check(xml, element, instance, check);
+        }
     }
     if instance.events.is_empty() {
         return;
@@ -51,21 +60,19 @@ fn write_status(call: &Call<'_>, xml: &mut Xml, instance: &Instance) {
         if let Some(not_after) = event.not_after {
             xml.text("notAfter", &time(not_after));
         }
+        if let Some(deadline) = event.deadline {
+            xml.text("notBeforeDeadline", &time(deadline));
+        }
     });
 }
 
 fn write_check(xml: &mut Xml, element: &str, instance: &Instance, check: Check) {
-    let mut impaired = instance.impaired.iter();
-    let since = impaired
-        .find(|(found, _)| *found == check)
-        .map(|(_, since)| *since);
-    let (status, reachability) = match (instance.state.as_str(), since) {
-        ("running", Some(_)) => ("impaired", "failed"),
-        ("running", None) => ("ok", "passed"),
-        ("pending", _) => ("initializing", "initializing"),
-        _ => {
-            return xml.within(element, |xml| xml.text("status", "not-applicable"));
-        }
+    let (status, since) = found(instance, check);
+    let reachability = match status {
+        "impaired" => "failed",
+        "ok" => "passed",
+        "initializing" => status,
+        _ => return xml.within(element, |xml| xml.text("status", status)),
     };
     xml.within(element, |xml| {
         xml.text("status", status);
@@ -79,6 +86,33 @@ fn write_check(xml: &mut Xml, element: &str, instance: &Instance, check: Check) 
     });
 }
 
-fn time(at: Timestamp) -> String {
+/// These have no details, and say since when beside their status.
+fn write_newer_check(xml: &mut Xml, element: &str, instance: &Instance, check: Check) {
+    let (status, since) = found(instance, check);
+    xml.within(element, |xml| {
+        xml.text("status", status);
+        if let Some(since) = since {
+            xml.text("impairedSince", &time(since));
+        }
+    });
+}
+
+/// What a check finds, and since when it fails.
+fn found(instance: &Instance, check: Check) -> (&'static str, Option<Timestamp>) {
+    let mut impaired = instance.impaired.iter();
+    let since = impaired
+        .find(|(found, _)| *found == check)
+        .map(|(_, since)| *since);
+    match instance.state.as_str() {
+        "running" if since.is_some() => ("impaired", since),
+        // Few applications tell the cloud how they are.
+        "running" if check == Check::Application => ("insufficient-data", None),
+        "running" => ("ok", None),
+        "pending" => ("initializing", None),
+        _ => ("not-applicable", None),
+    }
+}
+
+pub(super) fn time(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%S.000Z").to_string()
 }

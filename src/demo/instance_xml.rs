@@ -5,6 +5,7 @@ use jiff::Timestamp;
 
 use super::Times;
 use super::fleet::Instance;
+use super::holdings::{ROOT_DEVICE, devices};
 use super::region::{Ids, Region};
 use super::xml::Xml;
 use crate::provider::Provider;
@@ -77,7 +78,7 @@ impl Writer {
         }
         xml.text("architecture", architecture(instance));
         xml.text("rootDeviceType", "ebs");
-        xml.text("rootDeviceName", "/dev/sda1");
+        xml.text("rootDeviceName", ROOT_DEVICE);
         self.volumes(xml, instance);
         xml.text("virtualizationType", "hvm");
         self.optional(xml, "clientToken", "");
@@ -148,8 +149,12 @@ impl Writer {
     }
 
     fn volumes(&self, xml: &mut Xml, instance: &Instance) {
-        let devices = ["/dev/sda1", "/dev/sdb"].into_iter().zip([0, 1]);
-        let devices = devices.take(1 + usize::from(instance.serial.is_multiple_of(2)));
+        // A terminated instance has left them behind.
+        let devices = match instance.state.as_str() {
+            "terminated" => &[],
+            _ => devices(instance),
+        };
+        let devices = devices.iter().zip(0..);
         xml.list("blockDeviceMapping", "item", devices, |xml, (device, nth)| {
             xml.text("deviceName", device);
             xml.within("ebs", |xml| {

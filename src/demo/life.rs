@@ -46,12 +46,37 @@ impl Region {
         if self.ticks % 9 == 2 {
             self.let_checks_fail(now, &mut rng);
         }
+        self.let_events_pass();
         if self.ticks % 40 == 3
             && let Some(id) = self.some_running(&mut rng)
         {
             self.schedule_maintenance(&id, now, &mut rng);
         }
         self.let_backends_fail(&mut rng);
+        self.let_holdings_live(now, &mut rng);
+    }
+
+    /// What was scheduled is over after a while, is still listed for some time, and is then forgotten.
+    fn let_events_pass(&mut self) {
+        let scheduled: Vec<String> = self
+            .instances()
+            .filter(|instance| !instance.events.is_empty())
+            .map(|instance| instance.id.clone())
+            .collect();
+        for id in scheduled {
+            let phase = self.ticks % 40;
+            match (phase, self.instance_mut(&id)) {
+                (23, Some(instance)) => {
+                    for event in &mut instance.events {
+                        event.description = format!("[Completed] {}", event.description);
+                    }
+                }
+                (33, Some(instance)) => instance
+                    .events
+                    .retain(|event| !event.description.starts_with("[Completed]")),
+                _ => {}
+            }
+        }
     }
 
     /// The checks that failed pass again, and one of another instance fails.
@@ -87,6 +112,7 @@ impl Region {
             description: "scheduled reboot".to_owned(),
             not_before,
             not_after: Some(not_before + SignedDuration::from_hours(3)),
+            deadline: None,
         };
         if let Some(instance) = self.instance_mut(id) {
             instance.events.push(event);
@@ -342,6 +368,21 @@ mod tests {
         let count = |counted: fn(&Instance) -> bool| region.instances().filter(|one| counted(one)).count();
         assert_eq!(count(|instance| !instance.impaired.is_empty()), 1);
         assert_eq!(count(|instance| !instance.events.is_empty()), 1);
+    }
+
+    #[test]
+    fn what_was_scheduled_is_completed_and_then_forgotten() {
+        let mut region = region(&Options::default());
+        let mut seen = Vec::new();
+        for _ in 0..40 {
+            region.tick(at());
+            let events = region.instances().flat_map(|instance| &instance.events);
+            seen.push(events.map(|event| event.description.clone()).next());
+        }
+        seen.dedup();
+        let text = |text: &str| Some(text.to_owned());
+        let (before, after) = (text("scheduled reboot"), text("[Completed] scheduled reboot"));
+        assert_eq!(seen, [None, before, after, None]);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::balancing::Balancing;
 use super::fleet::{Health, Instance, LoadBalancer};
+use super::holdings::Holdings;
 use super::{Options, Times};
 use crate::provider::Provider;
 
@@ -36,6 +37,7 @@ pub(super) struct Region {
     serials: HashMap<String, u64>,
     pub(super) balancing: Balancing,
     pub(super) load_balancers: BTreeMap<String, LoadBalancer>,
+    pub(super) holdings: Holdings,
 }
 
 impl Region {
@@ -60,7 +62,9 @@ impl Region {
             serials: HashMap::new(),
             balancing: Balancing::default(),
             load_balancers: BTreeMap::new(),
+            holdings: Holdings::default(),
         };
+        region.furnish();
         for _ in 0..options.instances {
             region.launch(None);
         }
@@ -113,6 +117,7 @@ impl Region {
         self.next_serial += 1;
         let instance = self.make(serial, at);
         let id = instance.id.clone();
+        self.equip(&instance);
         self.serials.insert(id.clone(), serial);
         self.entries.insert(serial, Arc::new(Entry::Instance(instance)));
         id
@@ -127,6 +132,7 @@ impl Region {
             balancer.backends.retain(|backend| backend != id);
             balancer.forced.remove(id);
         }
+        self.holdings.terminate(id);
         self.entries.remove(&serial).is_some()
     }
 
@@ -271,6 +277,9 @@ impl Region {
             _ => Some(("Client.UserInitiatedShutdown", "User initiated shutdown")),
         };
         instance.state_reason = reason.map(|(code, message)| (code.to_owned(), format!("{code}: {message}")));
+        if state == "terminated" {
+            self.holdings.terminate(id);
+        }
         true
     }
 }

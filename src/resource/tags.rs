@@ -1,8 +1,33 @@
-//! Tags as labels.
+//! Tags, as the cloud sends them and as labels.
 
 use std::collections::HashMap;
 
 use super::Tags;
+use crate::api::xml::{self, Reader};
+
+/// Reads the `tagSet` just entered: keys and values, in the cloud's order.
+pub fn read_tags(xml: &mut Reader<'_>) -> Result<Vec<(String, String)>, xml::Error> {
+    let mut tags = Vec::new();
+    xml.each("item", |item| {
+        let (mut key, mut value) = (String::new(), String::new());
+        while let Some(name) = item.child()? {
+            match name {
+                "key" => key = item.text()?.into_owned(),
+                "value" => value = item.text()?.into_owned(),
+                _ => item.skip()?,
+            }
+        }
+        tags.push((key, value));
+        Ok(())
+    })?;
+    Ok(tags)
+}
+
+/// What people call the object: its tag `Name`; empty if it has none.
+pub fn name_of(tags: &[(String, String)]) -> &str {
+    let named = tags.iter().find(|(key, _)| key == "Name");
+    named.map_or("", |(_, value)| value.as_str())
+}
 
 /// The labels that an object's tags become: `tag_<name>`, with what a label name cannot hold as `_`.
 ///

@@ -14,7 +14,7 @@ use crate::api::xml::{self, Reader};
 use crate::api::{Action, Client, Error, Paging, Service};
 use crate::metric::Family;
 use crate::provider::Provider;
-use crate::resource::{Column, Instances, Kind, Observation, Table, Tags, tag_labels};
+use crate::resource::{Column, Instances, Kind, Observation, Table, Tags, name_of, read_tags, tag_labels};
 
 /// `instances`.
 pub static KIND: Kind = Kind {
@@ -298,10 +298,7 @@ fn read_instance<'a>(xml: &mut Reader<'a>) -> Result<Instance<'a>, xml::Error> {
                 continue;
             }
             "tagSet" => {
-                xml.each("item", |item| {
-                    instance.tags.push(read_tag(item)?);
-                    Ok(())
-                })?;
+                instance.tags.extend(read_tags(xml)?);
                 continue;
             }
             _ => {
@@ -314,33 +311,16 @@ fn read_instance<'a>(xml: &mut Reader<'a>) -> Result<Instance<'a>, xml::Error> {
     Ok(instance)
 }
 
-fn read_tag(xml: &mut Reader<'_>) -> Result<(String, String), xml::Error> {
-    let (mut key, mut value) = (String::new(), String::new());
-    while let Some(name) = xml.child()? {
-        match name {
-            "key" => key = xml.text()?.into_owned(),
-            "value" => value = xml.text()?.into_owned(),
-            _ => xml.skip()?,
-        }
-    }
-    Ok((key, value))
-}
-
 fn write(instance: &Instance<'_>, id: &str, state: &str, observation: &mut Observation) {
     let states: &[&str] = match observation.provider {
         Provider::Outscale => &OUTSCALE_STATES,
         Provider::Aws => &STATES,
     };
     observation.state(&STATE, &[("instance_id", id)], states, state);
-    let name = instance
-        .tags
-        .iter()
-        .find(|(key, _)| key == "Name")
-        .map_or("", |(_, value)| value.as_str());
     observation
         .sample(&INFO)
         .label("instance_id", id)
-        .label("name", name)
+        .label("name", name_of(&instance.tags))
         .label("instance_type", &instance.machine_type)
         .label("availability_zone", &instance.availability_zone)
         .label("image_id", &instance.image_id)

@@ -82,7 +82,10 @@ pub(crate) struct Account {
     pub(crate) regions: &'static [&'static str],
     pub(crate) url: String,
     pub(crate) key: Key,
-    /// Further lines. If no `kinds` are among them, instances and load balancers are polled: what most tests are about.
+    /// Whether all that the provider has is polled. Otherwise it is instances and load balancers, which most tests
+    /// are about, unless the lines name others.
+    pub(crate) every_kind: bool,
+    /// Further lines.
     pub(crate) lines: &'static str,
     /// The file of its key, if that is not named as the account.
     pub(crate) key_file: Option<&'static str>,
@@ -98,6 +101,7 @@ impl Account {
             regions: &["eu-west-2"],
             url: cloud.url(),
             key: key.clone(),
+            every_kind: false,
             lines: "",
             key_file: None,
             session_token: None,
@@ -132,7 +136,7 @@ impl Bench {
         let mut settings = format!("{head}\n");
         for account in accounts {
             let file = account.key_file.unwrap_or(account.name);
-            let kinds = if account.lines.contains("kinds = ") {
+            let kinds = if account.every_kind || account.lines.contains("kinds = ") {
                 ""
             } else {
                 "kinds = [\"instances\", \"load_balancers\"]"
@@ -174,6 +178,12 @@ impl Bench {
     /// Polls everything once, and gives what failed as `account region kind: reason`, with the whole error.
     pub(crate) async fn once(&self) -> Vec<(String, String)> {
         let failed = self.agent.as_ref().unwrap().once().await;
+        failed.iter().map(told).collect()
+    }
+
+    /// Finds the regions first, where they are to be found.
+    pub(crate) async fn poll_once(&mut self) -> Vec<(String, String)> {
+        let failed = self.agent.as_mut().unwrap().poll_once().await;
         failed.iter().map(told).collect()
     }
 

@@ -7,12 +7,20 @@ mod bench;
 mod faults;
 mod fleet;
 mod hostile;
+mod kinds;
+mod listings;
 mod lockout;
 mod paging;
 #[path = "../support/page.rs"]
 mod page;
+#[expect(dead_code, reason = "other tests need more of it")]
+#[path = "../support/parts.rs"]
 mod parts;
+mod page_parts;
+#[path = "../support/promtool.rs"]
+mod promtool;
 mod regions;
 mod row;
 mod scripted;
 mod selection;
+mod shards;

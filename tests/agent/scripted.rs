@@ -108,6 +108,7 @@ impl Scripted {
             regions: &["eu-west-2"],
             url: self.url.clone(),
             key: unknown_key(),
+            every_kind: false,
             lines: "requests_per_second = 100",
             key_file: None,
             session_token: None,

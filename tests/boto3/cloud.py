@@ -18,7 +18,7 @@ def client(service, endpoint):
     )
 
 
-def pages(client, action, key):
+def pages(client, action, key, **parameters):
     """Every object of a listing, whatever the size of its pages."""
-    for page in client.get_paginator(action).paginate():
+    for page in client.get_paginator(action).paginate(**parameters):
         yield from page[key]

@@ -11,6 +11,12 @@ from cloud import REGION, client
 
 READ_ONLY = [
     "ec2:DescribeInstances",
+    "ec2:DescribeInstanceStatus",
+    "ec2:DescribeAvailabilityZones",
+    "ec2:DescribeVolumes",
+    "ec2:DescribeAddresses",
+    "ec2:DescribeSubnets",
+    "ec2:DescribeAccountAttributes",
     "elasticloadbalancing:DescribeLoadBalancers",
     "elasticloadbalancing:DescribeInstanceHealth",
     "elasticloadbalancing:DescribeTargetGroups",
@@ -36,6 +42,7 @@ def main():
     groups = Groups(options.endpoint, ids)
     groups.make(options.load_balancers)
     settle(client("ec2", options.endpoint), ids)
+    holdings(client("ec2", options.endpoint), ids[0])
     print(json.dumps({"keys": keys, "instances": ids, "load_balancers": balancers}))
 
 
@@ -212,6 +219,33 @@ def settle(ec2, ids):
         ec2.stop_instances(InstanceIds=stopped)
     if terminated:
         ec2.terminate_instances(InstanceIds=terminated)
+
+
+def holdings(ec2, id):
+    """Beside what comes with instances: volumes, addresses and a subnet, one of each in use and one not."""
+    for index, kind in enumerate(["gp2", "gp3", "io1", "standard"]):
+        volume = ec2.create_volume(
+            AvailabilityZone=REGION + ZONES[0],
+            Size=10 + index,
+            VolumeType=kind,
+            Encrypted=index % 2 == 1,
+            TagSpecifications=[{"ResourceType": "volume", "Tags": tags(index)}],
+            **({"Iops": 500} if kind == "io1" else {}),
+        )
+        if index % 2 == 0:
+            ec2.attach_volume(VolumeId=volume["VolumeId"], InstanceId=id, Device=f"/dev/sd{'fghi'[index]}")
+    for index in range(3):
+        allocation = ec2.allocate_address(
+            Domain="vpc", TagSpecifications=[{"ResourceType": "elastic-ip", "Tags": tags(index)}]
+        )["AllocationId"]
+        if index == 0:
+            ec2.associate_address(AllocationId=allocation, InstanceId=id)
+    vpc = ec2.create_vpc(CidrBlock="10.20.0.0/16")["Vpc"]["VpcId"]
+    ec2.create_subnet(
+        VpcId=vpc,
+        CidrBlock="10.20.0.0/24",
+        TagSpecifications=[{"ResourceType": "subnet", "Tags": tags(1)}],
+    )
 
 
 if __name__ == "__main__":

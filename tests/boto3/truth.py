@@ -8,6 +8,7 @@ from cloud import client, pages
 
 def main():
     endpoint = sys.argv[1]
+    ec2 = client("ec2", endpoint)
     balancers, groups = target_groups(endpoint)
     print(
         json.dumps(
@@ -16,6 +17,12 @@ def main():
                 "load_balancers": load_balancers(endpoint),
                 "balancers": balancers,
                 "target_groups": groups,
+                "statuses": statuses(ec2),
+                "zones": zones(ec2),
+                "volumes": [volume(raw) for raw in pages(ec2, "describe_volumes", "Volumes")],
+                "addresses": [address(raw) for raw in ec2.describe_addresses()["Addresses"]],
+                "subnets": [subnet(raw) for raw in pages(ec2, "describe_subnets", "Subnets")],
+                "quotas": quotas(ec2),
             }
         )
     )
@@ -132,6 +139,105 @@ def group(elbv2, raw, named):
 
 def port(raw):
     return str(raw["Port"]) if "Port" in raw else None
+
+
+def statuses(ec2):
+    checks = {
+        "system": "SystemStatus",
+        "instance": "InstanceStatus",
+        "attached_ebs": "AttachedEbsStatus",
+        "application": "ApplicationStatus",
+        "performance": "PerformanceStatus",
+    }
+    listed = pages(ec2, "describe_instance_status", "InstanceStatuses", IncludeAllInstances=True)
+    return {
+        raw["InstanceId"]: {name: raw[key]["Status"] for name, key in checks.items() if key in raw}
+        for raw in listed
+    }
+
+
+def zones(ec2):
+    listed = ec2.describe_availability_zones()["AvailabilityZones"]
+    return [
+        {
+            "state": raw["State"],
+            "info": {
+                "availability_zone": raw["ZoneName"],
+                "zone_id": raw.get("ZoneId"),
+                "zone_type": raw.get("ZoneType"),
+                "group_name": raw.get("GroupName"),
+                "opt_in_status": raw.get("OptInStatus"),
+            },
+        }
+        for raw in listed
+    ]
+
+
+def volume(raw):
+    return {
+        "state": raw["State"],
+        "gibibytes": raw["Size"],
+        "iops": raw.get("Iops"),
+        "created": raw["CreateTime"].timestamp(),
+        "info": {
+            "volume_id": raw["VolumeId"],
+            "name": name(raw),
+            "volume_type": raw["VolumeType"],
+            "availability_zone": raw["AvailabilityZone"],
+            "encrypted": truth(raw.get("Encrypted")),
+        },
+        "attachments": [
+            {"instance_id": each["InstanceId"], "device": each["Device"], "state": each["State"]}
+            for each in raw["Attachments"]
+        ],
+    }
+
+
+def address(raw):
+    return {
+        "attached": any(raw.get(key) for key in ["InstanceId", "NetworkInterfaceId", "AssociationId"]),
+        "info": {
+            "public_ip": raw["PublicIp"],
+            "allocation_id": raw.get("AllocationId"),
+            "domain": raw.get("Domain"),
+            "instance_id": raw.get("InstanceId"),
+            "network_interface_id": raw.get("NetworkInterfaceId"),
+            "private_ip": raw.get("PrivateIpAddress"),
+            "name": name(raw),
+        },
+    }
+
+
+def subnet(raw):
+    return {
+        "state": raw["State"],
+        "available": raw["AvailableIpAddressCount"],
+        "info": {
+            "subnet_id": raw["SubnetId"],
+            "vpc_id": raw["VpcId"],
+            "availability_zone": raw["AvailabilityZone"],
+            "cidr_block": raw["CidrBlock"],
+            "name": name(raw),
+            "default": truth(raw.get("DefaultForAz")),
+        },
+    }
+
+
+def quotas(ec2):
+    listed = ec2.describe_account_attributes()["AccountAttributes"]
+    values = {
+        raw["AttributeName"]: [value["AttributeValue"] for value in raw["AttributeValues"]] for raw in listed
+    }
+    return {name: int(value[0]) for name, value in values.items() if len(value) == 1 and value[0].isdigit()}
+
+
+def name(raw):
+    return {tag["Key"]: tag["Value"] for tag in raw.get("Tags", [])}.get("Name")
+
+
+def truth(value):
+    """As the wire has it."""
+    return None if value is None else str(value).lower()
 
 
 if __name__ == "__main__":

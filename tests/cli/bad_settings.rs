@@ -14,7 +14,7 @@ const ACCOUNT: &str = "[[account]]\nname = \"prod\"\nprovider = \"aws\"\nregions
 async fn settings_that_are_wrong_are_refused_with_what_to_write() {
     let account = |line: &str| format!("{ACCOUNT}{line}\n");
     let above = |line: &str| format!("{line}\n{ACCOUNT}");
-    let cases: [(String, &[&str]); 20] = [
+    let cases: [(String, &[&str]); 21] = [
         (
             above("intervall = \"60s\""),
             &["`intervall`", "did you mean `interval`?"],
@@ -66,15 +66,22 @@ async fn settings_that_are_wrong_are_refused_with_what_to_write() {
             &["`account[0].kinds[0]`", "did you mean \"instances\"?"],
         ),
         (
-            account("kinds = [\"volumes\"]"),
+            account("kinds = [\"balloons\"]"),
             &[
-                "`account[0].kinds[0]` is \"volumes\"",
-                "\"instances\" or \"load_balancers\"",
+                "`account[0].kinds[0]` is \"balloons\"",
+                "\"instances\" or \"instance_status\"",
             ],
         ),
         (
-            account("[kinds.volumes]"),
-            &["`kinds.volumes`", "`instances`, `load_balancers`"],
+            account("[kinds.balloons]"),
+            &["`kinds.balloons`", "`instances`, `instance_status`"],
+        ),
+        (
+            account("kinds = [\"volume_status\"]").replace("aws", "outscale"),
+            &[
+                "`account[0].kinds[0]` is \"volume_status\", which outscale does not have",
+                "it has `instances`, `instance_status`",
+            ],
         ),
         (
             ACCOUNT.replace("aws", "gcp"),

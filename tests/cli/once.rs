@@ -43,7 +43,7 @@ async fn every_format_shows_every_instance_and_backend() {
         kinds
     );
     assert_eq!(polled.len(), kinds.len());
-    for there in [("instances", 24), ("load_balancers", 5)] {
+    for there in [("instances", 24), ("instance_status", 24), ("load_balancers", 5)] {
         assert!(polled.contains(&(Some(there.0), Some(there.1))), "{polled:?}");
     }
     assert!(
@@ -72,6 +72,11 @@ async fn every_format_shows_every_instance_and_backend() {
     }
     assert!(table.contains("instances of demo in eu-west-2: 24\n"), "{table}");
     assert!(table.contains("OutOfService"), "{table}");
+    for volume in demo.cloud.fleet().volumes() {
+        // Not the state of its attachment.
+        let row = format!("\n{}  {} ", volume.id, volume.state);
+        assert!(table.contains(&row), "{row} is not shown:\n{table}");
+    }
     let foreign = |character: char| character.is_control() && character != '\n';
     assert!(!table.contains(foreign), "{table:?}");
 }

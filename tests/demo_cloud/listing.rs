@@ -120,6 +120,7 @@ async fn status_tells_of_failed_checks_and_of_what_is_scheduled() {
         description: "[Completed] gone".to_owned(),
         not_before: "2030-01-02T03:04:05Z".parse().unwrap(),
         not_after: None,
+        deadline: None,
     };
     assert!(fleet.schedule(id, event));
     let client = Client::admin(&cloud, "ec2");
@@ -134,6 +135,70 @@ async fn status_tells_of_failed_checks_and_of_what_is_scheduled() {
     assert!(fleet.heal(id));
     let reply = client.call("DescribeInstanceStatus", &[]).await;
     assert!(!reply.body.contains("impaired"));
+}
+
+#[tokio::test]
+async fn ids_filters_and_pages_narrow_the_other_listings_too() {
+    for options in [still(), still_aws()] {
+        let cloud = cloud(options).await;
+        let client = Client::admin(&cloud, "ec2");
+        let volumes = cloud.fleet().volumes();
+        let free = volumes.iter().filter(|volume| volume.state == "available");
+        let free: Vec<&str> = free.map(|volume| volume.id.as_str()).collect();
+        let filter = [("Filter.1.Name", "status"), ("Filter.1.Value.1", "available")];
+        let reply = client.call("DescribeVolumes", &filter).await;
+        assert_eq!(reply.all("volumeId"), free);
+        let reply = client
+            .call("DescribeVolumes", &[("VolumeId.1", "vol-00000000")])
+            .await;
+        assert_eq!(reply.refusal(), (400, "InvalidVolume.NotFound"));
+
+        let first = client.call("DescribeVolumes", &[("MaxResults", "30")]).await;
+        let token = first.one("nextToken");
+        let rest = client
+            .call("DescribeVolumes", &[("MaxResults", "30"), ("NextToken", token)])
+            .await;
+        let sizes = [&first, &rest].map(|reply| reply.all("createTime").len());
+        assert_eq!(sizes, [30, volumes.len() - 30]);
+        assert_eq!(rest.one("nextToken"), "");
+
+        let subnet = cloud.fleet().subnets()[1].0.clone();
+        let reply = client
+            .call("DescribeSubnets", &[("SubnetId.1", &subnet.id)])
+            .await;
+        assert_eq!(reply.all("cidrBlock"), [subnet.cidr_block]);
+        let named = [("Filter.1.Name", "tag:Name"), ("Filter.1.Value.1", "forg*")];
+        let reply = client.call("DescribeAddresses", &named).await;
+        assert_eq!(reply.all("publicIp"), ["198.51.100.7"]);
+    }
+}
+
+#[tokio::test]
+async fn volumes_are_those_that_the_instances_name() {
+    let cloud = cloud(still_aws()).await;
+    let client = Client::admin(&cloud, "ec2");
+    let reply = client.call("DescribeInstances", &[]).await;
+    let mut named = reply.all("volumeId");
+    named.sort_unstable();
+    let volumes = cloud.fleet().volumes();
+    let attached = volumes.iter().filter(|volume| !volume.attachments.is_empty());
+    let mut attached: Vec<&str> = attached.map(|volume| volume.id.as_str()).collect();
+    attached.sort_unstable();
+    assert_eq!(named, attached);
+}
+
+#[tokio::test]
+async fn outscale_knows_no_status_of_volumes() {
+    let known = cloud(still_aws()).await;
+    let reply = Client::admin(&known, "ec2")
+        .call("DescribeVolumeStatus", &[])
+        .await;
+    assert_eq!(reply.all("volumeId").len(), known.fleet().volumes().len());
+    let cloud = cloud(still()).await;
+    let reply = Client::admin(&cloud, "fcu")
+        .call("DescribeVolumeStatus", &[])
+        .await;
+    assert_eq!(reply.refusal(), (400, "InvalidAction"));
 }
 
 #[tokio::test]

@@ -32,7 +32,7 @@ async fn key_works_in_every_format() {
     assert_eq!(names, ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]);
     let script = "set -a; . ./env; set +a; exec \"$@\"";
     let mut shell = command("sh");
-    let once = scene.vigie("once", &[]);
+    let once = scene.once("");
     shell
         .args(["-c", script, "sh"])
         .arg(once.as_std().get_program())

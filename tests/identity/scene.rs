@@ -5,6 +5,9 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
+use ::vigie::provider::Provider;
+use ::vigie::resource::Kind;
+use ::vigie::resources::kinds_of;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -17,6 +20,8 @@ pub(crate) struct Scene {
     pub(crate) moto: Moto,
     pub(crate) admin: Key,
     home: TempDir,
+    /// Beside the folder, so that what stands there is vigie's alone.
+    settings: TempDir,
 }
 
 /// Everything of IAM, as boto3 reads it; each thing under its name.
@@ -55,8 +60,13 @@ impl Scene {
         let moto = Moto::start().await;
         let admin = moto.script("admin.py", &[], None).await;
         moto.order("reset-auth", "0").await;
-        let home = tempfile::tempdir().expect("a temporary folder can be made");
-        Self { moto, admin, home }
+        let folder = || tempfile::tempdir().expect("a temporary folder can be made");
+        Self {
+            moto,
+            admin,
+            home: folder(),
+            settings: folder(),
+        }
     }
 
     /// A file of the folder.
@@ -64,9 +74,14 @@ impl Scene {
         self.home.path().join(name)
     }
 
-    /// `vigie` at work in the folder on this cloud, with nobody's key.
+    /// `vigie` at work in the folder on this cloud, with nobody's key. A key is made for what moto has, unless
+    /// the arguments say for what.
     pub(crate) fn vigie(&self, command: &str, arguments: &[&str]) -> Command {
         let mut vigie = vigie(&[command, "--provider", "aws", "--region", "eu-west-1"]);
+        if ["bootstrap", "rotate"].contains(&command) && !arguments.contains(&"--kinds") {
+            let kinds: Vec<_> = kinds_of_moto().iter().map(|kind| kind.name).collect();
+            vigie.args(["--kinds", &kinds.join(",")]);
+        }
         vigie
             .args(["--endpoint-url", &self.moto.url()])
             .args(arguments)
@@ -101,9 +116,28 @@ impl Scene {
         assert_told(&run, told);
     }
 
+    /// `vigie once` in the folder for everything that moto has; a line of its settings may say with which key.
+    pub(crate) fn once(&self, line: &str) -> Command {
+        let url = self.moto.url();
+        let kinds: Vec<_> = kinds_of_moto().iter().map(|kind| kind.name).collect();
+        let settings = format!(
+            "[[account]]\nname = \"default\"\nprovider = \"aws\"\nregions = [\"eu-west-1\"]\nkinds = {kinds:?}\n\
+             endpoints = {{ ec2 = {url:?}, elb = {url:?} }}\n{line}\n"
+        );
+        let file = self.settings.path().join("vigie.toml");
+        fs::write(&file, settings).expect("the settings can be written");
+        let mut vigie = vigie(&["once", "--config"]);
+        vigie
+            .arg(file)
+            .env("HOME", self.home.path())
+            .current_dir(self.home.path());
+        vigie
+    }
+
     /// Polls once with the key of a file.
     pub(crate) async fn once_with(&self, file: &str) {
-        let run = run(&mut self.vigie("once", &["--credentials-file", file])).await;
+        let line = format!("credentials_file = \"{}\"", self.path(file).display());
+        let run = run(&mut self.once(&line)).await;
         assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{file}");
         assert!(
             run.stdout.contains("vigie_poll_success{"),
@@ -196,6 +230,13 @@ impl Identities {
     pub(crate) fn are_but_the_admin(&self) -> bool {
         self.users.keys().eq(["admin"]) && self.groups.is_empty() && self.policies.is_empty()
     }
+}
+
+/// moto breaks down over what it does not have: the status of volumes.
+pub(crate) fn kinds_of_moto() -> Vec<&'static Kind> {
+    let mut kinds = kinds_of(Provider::Aws);
+    kinds.retain(|kind| kind.name != "volume_status");
+    kinds
 }
 
 /// The usual names of a user, a group and a policy, all with this suffix.

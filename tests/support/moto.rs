@@ -21,7 +21,7 @@ pub(crate) struct Moto {
 /// What `seed.py` made.
 #[derive(Deserialize)]
 pub(crate) struct Seed {
-    /// By user: `watcher` may call three describing actions and nothing else, once signatures are checked;
+    /// By user: `watcher` may describe what the kinds do and nothing else, once signatures are checked;
     /// `half_sighted` may not even ask for the health of backends.
     pub(crate) keys: BTreeMap<String, Key>,
     pub(crate) instances: Vec<String>,

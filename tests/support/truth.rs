@@ -15,6 +15,13 @@ pub(crate) struct Truth {
     load_balancers: Vec<LoadBalancer>,
     balancers: Vec<groups::Balancer>,
     target_groups: Vec<groups::TargetGroup>,
+    /// The status of each check, by instance.
+    statuses: BTreeMap<String, BTreeMap<String, String>>,
+    zones: Vec<Zone>,
+    volumes: Vec<Volume>,
+    addresses: Vec<Address>,
+    subnets: Vec<Subnet>,
+    quotas: BTreeMap<String, f64>,
 }
 
 #[derive(Deserialize)]
@@ -51,6 +58,35 @@ struct Backend {
     reason: String,
 }
 
+#[derive(Deserialize)]
+struct Zone {
+    state: String,
+    info: BTreeMap<String, Option<String>>,
+}
+
+#[derive(Deserialize)]
+struct Volume {
+    state: String,
+    gibibytes: f64,
+    iops: Option<f64>,
+    created: f64,
+    info: BTreeMap<String, Option<String>>,
+    attachments: Vec<BTreeMap<String, Option<String>>>,
+}
+
+#[derive(Deserialize)]
+struct Address {
+    attached: bool,
+    info: BTreeMap<String, Option<String>>,
+}
+
+#[derive(Deserialize)]
+struct Subnet {
+    state: String,
+    available: f64,
+    info: BTreeMap<String, Option<String>>,
+}
+
 impl Truth {
     /// Each family holds, for this account, the samples that boto3's answers make, and no others.
     pub(crate) fn assert_on(&self, page: &Page, account: &str) {
@@ -65,6 +101,7 @@ impl Truth {
             balancer.expect(&mut expected);
         }
         groups::expect(&self.balancers, &self.target_groups, &mut expected);
+        self.expect_holdings(&mut expected);
         let differences: Vec<_> = FAMILIES
             .iter()
             .flat_map(|family| expected.differences(family, page))
@@ -81,13 +118,70 @@ impl Truth {
     }
 }
 
+impl Truth {
+    fn expect_holdings(&self, expected: &mut Expected<'_>) {
+        for (id, checks) in &self.statuses {
+            for (check, status) in checks {
+                let value = match status.as_str() {
+                    "ok" => 0.0,
+                    "impaired" => 1.0,
+                    _ => continue,
+                };
+                let own = [("instance_id", &**id), ("check", check)];
+                expected.add("cloud_instance_status_check_failed", &own, [], value);
+            }
+        }
+        for zone in &self.zones {
+            let own = own(&zone.info, "availability_zone");
+            expected.states("cloud_availability_zone_state", own, &ZONE_STATES, &zone.state);
+            expected.add("cloud_availability_zone_info", &[], present(&zone.info), 1.0);
+        }
+        for volume in &self.volumes {
+            volume.expect(expected);
+        }
+        for address in &self.addresses {
+            expected.add("cloud_address_info", &[], present(&address.info), 1.0);
+            let value = f64::from(u8::from(address.attached));
+            expected.add(
+                "cloud_address_attached",
+                &[own(&address.info, "public_ip")],
+                [],
+                value,
+            );
+        }
+        for subnet in &self.subnets {
+            let own = own(&subnet.info, "subnet_id");
+            expected.states("cloud_subnet_state", own, &SUBNET_STATES, &subnet.state);
+            expected.add("cloud_subnet_info", &[], present(&subnet.info), 1.0);
+            expected.add("cloud_subnet_available_addresses", &[own], [], subnet.available);
+        }
+        for (quota, &limit) in &self.quotas {
+            expected.add("cloud_quota_limit", &[("quota", quota)], [], limit);
+        }
+    }
+}
+
+impl Volume {
+    fn expect(&self, expected: &mut Expected<'_>) {
+        let own = own(&self.info, "volume_id");
+        expected.states("cloud_volume_state", own, &VOLUME_STATES, &self.state);
+        expected.add("cloud_volume_info", &[], present(&self.info), 1.0);
+        let bytes = self.gibibytes * 1_073_741_824.0;
+        expected.add("cloud_volume_size_bytes", &[own], [], bytes);
+        if let Some(iops) = self.iops {
+            expected.add("cloud_volume_iops", &[own], [], iops);
+        }
+        expected.add("cloud_volume_created_timestamp_seconds", &[own], [], self.created);
+        for attachment in &self.attachments {
+            expected.add("cloud_volume_attachment_info", &[own], present(attachment), 1.0);
+        }
+    }
+}
+
 impl Instance {
     fn expect(&self, expected: &mut Expected<'_>) {
         let id = [("instance_id", &*self.id)];
-        for state in STATES {
-            let value = f64::from(u8::from(state == self.state));
-            expected.add("cloud_instance_state", &id, [("state", state)], value);
-        }
+        expected.states("cloud_instance_state", id[0], &STATES, &self.state);
         expected.add("cloud_instance_info", &id, present(&self.info), 1.0);
         expected.add("cloud_instance_launch_timestamp_seconds", &id, [], self.launched);
         if let Some(code) = self.state_reason.as_deref().filter(|code| !code.is_empty()) {
@@ -194,6 +288,13 @@ impl Expected<'_> {
             .push(Sample { labels, value });
     }
 
+    fn states(&mut self, family: &str, own: (&str, &str), known: &[&str], current: &str) {
+        for &state in known {
+            let value = f64::from(u8::from(state == current));
+            self.add(family, &[own, ("state", state)], [], value);
+        }
+    }
+
     /// Samples are compared by the labels that boto3 has something to say on.
     fn differences(&self, family: &str, page: &Page) -> Vec<String> {
         let samples = self.samples.get(family).map_or(&[][..], Vec::as_slice);
@@ -235,6 +336,11 @@ fn present(facts: &BTreeMap<String, Option<String>>) -> impl Iterator<Item = (&s
         .filter_map(|(label, value)| Some((&**label, value.as_deref()?)))
 }
 
+/// The label that tells it from others of its sort.
+fn own<'a>(facts: &'a BTreeMap<String, Option<String>>, label: &'a str) -> (&'a str, &'a str) {
+    (label, facts[label].as_deref().expect("everything has a name"))
+}
+
 /// No label and an empty one are the same to Prometheus; `N/A` is how ELB says that there is no reason.
 fn absent(value: &str) -> bool {
     value.is_empty() || value == "N/A"
@@ -249,7 +355,19 @@ const STATES: [&str; 6] = [
     "stopped",
 ];
 
-const FAMILIES: [&str; 20] = [
+const ZONE_STATES: [&str; 5] = [
+    "available",
+    "information",
+    "impaired",
+    "unavailable",
+    "constrained",
+];
+
+const VOLUME_STATES: [&str; 6] = ["creating", "available", "in-use", "deleting", "deleted", "error"];
+
+const SUBNET_STATES: [&str; 3] = ["pending", "available", "unavailable"];
+
+const FAMILIES: [&str; 37] = [
     "cloud_instance_state",
     "cloud_instance_info",
     "cloud_instance_tags",
@@ -270,4 +388,21 @@ const FAMILIES: [&str; 20] = [
     "cloud_load_balancer_without_healthy_backend",
     "cloud_load_balancer_state",
     "cloud_target_group_info",
+    "cloud_instance_status_check_failed",
+    "cloud_instance_status_check_impaired_timestamp_seconds",
+    "cloud_instance_scheduled_event_not_before_timestamp_seconds",
+    "cloud_availability_zone_state",
+    "cloud_availability_zone_info",
+    "cloud_volume_state",
+    "cloud_volume_info",
+    "cloud_volume_size_bytes",
+    "cloud_volume_iops",
+    "cloud_volume_attachment_info",
+    "cloud_volume_created_timestamp_seconds",
+    "cloud_address_info",
+    "cloud_address_attached",
+    "cloud_subnet_state",
+    "cloud_subnet_info",
+    "cloud_subnet_available_addresses",
+    "cloud_quota_limit",
 ];
