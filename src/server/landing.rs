@@ -16,8 +16,14 @@ pub(super) fn render(page: &Page) -> String {
             (None, Some(reading)) => ("fresh".to_owned(), reading.objects.to_string()),
             (None, None) if status.tried => ("too old".to_owned(), String::new()),
             (None, None) => ("not polled yet".to_owned(), String::new()),
-            (Some(failure), Some(reading)) => (format!("failing: {failure}"), reading.objects.to_string()),
-            (Some(failure), None) => (format!("failing, nothing shown: {failure}"), String::new()),
+            (Some(failure), Some(reading)) => (
+                format!("failing: {}", failure.explained),
+                reading.objects.to_string(),
+            ),
+            (Some(failure), None) => (
+                format!("failing, nothing shown: {}", failure.explained),
+                String::new(),
+            ),
         };
         let age = status.reading.as_ref().map_or_else(String::new, |reading| {
             format!("{} s", Timestamp::now().duration_since(reading.at).as_secs())
