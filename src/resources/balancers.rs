@@ -109,16 +109,16 @@ pub(crate) static BACKEND_STATE: Family = Family::gauge(
 );
 
 /// A backend as shown: the labels that name it, and its health in the cloud's words.
-pub(super) struct Backend<'a> {
+pub(crate) struct Backend<'a> {
     /// Those that name it in its place: `instance_id` or `target`, and `port` where there is one for each.
-    pub(super) labels: &'a [(&'a str, &'a str)],
-    pub(super) state: &'a str,
-    pub(super) reason: &'a str,
-    pub(super) is_healthy: bool,
+    pub(crate) labels: &'a [(&'a str, &'a str)],
+    pub(crate) state: &'a str,
+    pub(crate) reason: &'a str,
+    pub(crate) is_healthy: bool,
 }
 
 /// Shows the backends of one place, which these labels name, and how many of them are in service.
-pub(super) fn write_backends(
+pub(crate) fn write_backends(
     observation: &mut Observation,
     place: &[(&str, &str)],
     backends: &[Backend<'_>],

@@ -50,10 +50,13 @@ async fn hostile_scene() -> String {
     })
     .await;
     let fleet = demo.cloud.fleet();
-    let hostile = fleet.add_instance();
+    let (impaired, gone) = (fleet.add_instance(), fleet.add_instance());
     let name: String = HOSTILE.chars().cycle().take(LONGEST_TAG).collect();
-    assert!(fleet.set_tag(&hostile, "Name", &name));
-    assert!(fleet.impair(&hostile, Check::System));
+    for hostile in [&impaired, &gone] {
+        assert!(fleet.set_tag(hostile, "Name", &name));
+    }
+    assert!(fleet.impair(&impaired, Check::System));
+    assert!(fleet.set_state(&gone, "stopped"));
     let event = Event {
         id: "instance-event-1".to_owned(),
         code: "system-maintenance".to_owned(),
@@ -62,11 +65,9 @@ async fn hostile_scene() -> String {
         not_after: None,
         deadline: None,
     };
-    assert!(fleet.schedule(&hostile, event));
-    fleet.add_load_balancer("<b onmouseover=alert(1)>shop", &[&hostile]);
-    let gone = fleet.add_instance();
-    fleet.add_load_balancer("intranet", &[&gone, &fleet.add_instance()]);
-    assert!(fleet.set_state(&gone, "stopped"));
+    assert!(fleet.schedule(&impaired, event));
+    fleet.add_load_balancer("<b onmouseover=alert(1)>shop", &[&gone]);
+    fleet.add_load_balancer("intranet", &[&gone, &impaired]);
 
     // What is behind a key that may not, and an answer that is none.
     let denied = Fault::Error {
@@ -94,14 +95,22 @@ async fn hostile_scene() -> String {
     ));
     let url = format!("http://{address}/");
     let page = get(&url).await.expect("the page is there");
-    for told in ["no healthy backend", "failing, nothing shown", "system-maintenance"] {
-        assert!(page.contains(told), "`{told}` is not there to be looked at: {page}");
+    for told in [
+        "no healthy backend",
+        "failing, nothing shown",
+        "system-maintenance",
+    ] {
+        assert!(
+            page.contains(told),
+            "`{told}` is not there to be looked at: {page}"
+        );
     }
     url
 }
 
 /// A name that would run, break out, turn the text and be wide.
-const HOSTILE: &str = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>\u{202e}gnp.exe\u{2066}🦀 &lt;שלום ";
+const HOSTILE: &str =
+    "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>\u{202e}gnp.exe\u{2066}🦀 &lt;שלום ";
 
 /// What is to be seen of it, as text.
 const SHOWN: &str = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>·gnp.exe·🦀 &lt;";
