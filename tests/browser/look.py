@@ -187,7 +187,8 @@ def has_contrast(tab):
 
 def is_reached_by_keys(tab):
     """Tab goes through everything in the order of the page, begins with the skip link, and shows where it is."""
-    expected = tab.eval("document.querySelectorAll('a[href], [tabindex=\"0\"]').length")
+    expected = tab.eval("[...document.querySelectorAll('a[href], [tabindex=\"0\"], summary')]"
+                        ".filter(e => e.checkVisibility()).length")
     order = []
     for _ in range(expected):
         tab.press("Tab")

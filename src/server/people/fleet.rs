@@ -111,13 +111,22 @@ impl Balancer<'_> {
     pub(super) fn mark(&self) -> Mark {
         if self.is_down {
             Mark::Bad
-        } else if self.healthy < self.backends {
+        } else if self.healthy + self.unchecked() < self.backends {
             Mark::Warning
-        } else if self.backends == 0 {
+        } else if self.healthy == 0 {
             Mark::Neutral
         } else {
             Mark::Good
         }
+    }
+
+    /// Backends of which nobody knows, since health checks are off.
+    pub(super) fn unchecked(&self) -> usize {
+        let states = self
+            .causes
+            .iter()
+            .filter(|((state, _), _)| state == "unavailable");
+        states.map(|(_, count)| count).sum()
     }
 }
 

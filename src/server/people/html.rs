@@ -9,14 +9,16 @@ pub(super) fn name(text: &str) -> Foreign<'_> {
     Foreign {
         text,
         longest: LONGEST_NAME,
+        has_code: false,
     }
 }
 
-/// A message from outside, likewise.
+/// A message, which may quote what is from outside, likewise; what stands between backticks is to be copied.
 pub(super) fn message(text: &str) -> Foreign<'_> {
     Foreign {
         text,
         longest: LONGEST_MESSAGE,
+        has_code: true,
     }
 }
 
@@ -24,12 +26,14 @@ pub(super) fn message(text: &str) -> Foreign<'_> {
 pub(super) struct Foreign<'a> {
     text: &'a str,
     longest: usize,
+    has_code: bool,
 }
 
 impl Display for Foreign<'_> {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
         formatter.write_str("<bdi>")?;
         let mut characters = self.text.chars();
+        let mut in_code = false;
         for character in characters.by_ref().take(self.longest) {
             match character {
                 '&' => formatter.write_str("&amp;")?,
@@ -37,12 +41,19 @@ impl Display for Foreign<'_> {
                 '>' => formatter.write_str("&gt;")?,
                 '"' => formatter.write_str("&quot;")?,
                 '\'' => formatter.write_str("&#39;")?,
+                '`' if self.has_code => {
+                    formatter.write_str(if in_code { "</code>" } else { "<code>" })?;
+                    in_code = !in_code;
+                }
                 _ if character.is_control() || turns_direction(character) => formatter.write_char('·')?,
                 _ => formatter.write_char(character)?,
             }
         }
         if characters.next().is_some() {
             formatter.write_char('…')?;
+        }
+        if in_code {
+            formatter.write_str("</code>")?;
         }
         formatter.write_str("</bdi>")
     }

@@ -1,6 +1,5 @@
 //! The parts of the page that are about instances and load balancers.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::fleet::{Balancer, Fleet, Id};
@@ -22,10 +21,11 @@ impl Sections<'_> {
             ("State", false),
             ("In service", true),
             ("Out of service because", false),
-            ("Where", false),
+            WHERE,
         ];
-        let list = &self.fleet.balancers;
-        let rows = list.rows.iter().map(|row| {
+        let (list, marked) = (&self.fleet.balancers, &self.fleet.balancers_marked);
+        let unhealthy: usize = marked.range(..Mark::Neutral).map(|(_, count)| count).sum();
+        let row = |row: &Balancer<'_>| {
             let [account, region, load_balancer, sort, target_group] = &row.labels;
             [
                 named(load_balancer, sort, target_group),
@@ -34,30 +34,43 @@ impl Sections<'_> {
                 causes(row),
                 place(account, region),
             ]
-        });
-        let rest = match list.rows.last().map(Balancer::mark) {
-            Some(Mark::Good | Mark::Neutral) => ", with no backend out of service",
-            _ => "",
         };
-        let list = List {
+        let (first, others) = list.rows.split_at(unhealthy.min(list.rows.len()));
+        let section = List {
             id: "load-balancers",
             title: "Load balancers",
             kinds: &BALANCERS,
-            none: "There are none",
-            total: list.total,
-            rest,
+            none: "No load balancer has a backend that is known to be out of service",
+            total: unhealthy,
+            rest: " with a backend out of service",
         };
-        self.push(page, &list, &columns, rows);
+        self.push(page, &section, &columns, first.iter().map(row), |page| {
+            if list.total == unhealthy {
+                return;
+            }
+            push(
+                page,
+                format_args!(
+                    "<details>\n<summary>{} without a backend out of service</summary>\n",
+                    list.total - unhealthy
+                ),
+            );
+            let mut body = String::new();
+            let columns = self.wanted(&columns);
+            others
+                .iter()
+                .for_each(|other| push_row(&mut body, columns, &row(other)));
+            if !body.is_empty() {
+                push_table(page, "others", "The others", columns, &body);
+            }
+            push_more(page, others.len(), list.total - unhealthy, "");
+            page.push_str("</details>\n");
+        });
     }
 
     /// Backends whose instance cannot serve.
     pub(super) fn push_dead(&self, page: &mut String) {
-        let columns: [Column<'_>; 4] = [
-            ("Instance", false),
-            ("State", false),
-            ("Behind", false),
-            ("Where", false),
-        ];
+        let columns: [Column<'_>; 4] = [("Instance", false), ("State", false), ("Behind", false), WHERE];
         let list = &self.fleet.dead;
         let rows = list.rows.iter().map(|row| {
             let [account, region, _] = &row.instance;
@@ -76,7 +89,7 @@ impl Sections<'_> {
             total: list.total,
             rest: "",
         };
-        self.push(page, &list, &columns, rows);
+        self.push(page, &list, &columns, rows, |_| {});
     }
 
     /// How many instances are in which state.
@@ -98,8 +111,11 @@ impl Sections<'_> {
         });
         // A cloud that invents states has few; one that writes a novel into them is not a table.
         order.truncate(STATES.len() + 3);
-        let titles: Vec<String> = order.iter().map(|state| name(state).to_string()).collect();
-        let mut columns: Vec<Column<'_>> = vec![("Where", false), ("Share", false), ("All", true)];
+        let titles: Vec<String> = order
+            .iter()
+            .map(|state| format!("{}{}", swatch(state), name(state)))
+            .collect();
+        let mut columns: Vec<Column<'_>> = vec![WHERE, ("Share", false), ("All", true)];
         columns.extend(titles.iter().map(|title| (title.as_str(), true)));
 
         let mut largest: Vec<_> = states
@@ -131,17 +147,12 @@ impl Sections<'_> {
             total: states.len(),
             rest: " places",
         };
-        self.push(page, &list, &columns, rows);
+        self.push(page, &list, &columns, rows, |_| {});
     }
 
     /// Instances that fail a check.
     pub(super) fn push_impaired(&self, page: &mut String) {
-        let columns: [Column<'_>; 4] = [
-            ("Instance", false),
-            ("Check", false),
-            ("Fails", true),
-            ("Where", false),
-        ];
+        let columns: [Column<'_>; 4] = [("Instance", false), ("Check", false), ("Fails", true), WHERE];
         let list = &self.fleet.impaired;
         let rows = list.rows.iter().map(|row| {
             let [account, region, _] = &row.instance;
@@ -160,17 +171,12 @@ impl Sections<'_> {
             total: list.total,
             rest: "",
         };
-        self.push(page, &list, &columns, rows);
+        self.push(page, &list, &columns, rows, |_| {});
     }
 
     /// What the cloud has scheduled, the next first.
     pub(super) fn push_events(&self, page: &mut String) {
-        let columns: [Column<'_>; 4] = [
-            ("Instance", false),
-            ("What", false),
-            ("Begins", true),
-            ("Where", false),
-        ];
+        let columns: [Column<'_>; 4] = [("Instance", false), ("What", false), ("Begins", true), WHERE];
         let list = &self.fleet.events;
         let rows = list.rows.iter().map(|row| {
             let [account, region, _] = &row.instance;
@@ -189,7 +195,7 @@ impl Sections<'_> {
             total: list.total,
             rest: "",
         };
-        self.push(page, &list, &columns, rows);
+        self.push(page, &list, &columns, rows, |_| {});
     }
 
     fn push<R: AsRef<[String]>>(
@@ -198,7 +204,9 @@ impl Sections<'_> {
         list: &List<'_>,
         columns: &[Column<'_>],
         rows: impl Iterator<Item = R>,
+        behind: impl FnOnce(&mut String),
     ) {
+        let columns = self.wanted(columns);
         let polls: Vec<&Poll> = self
             .polls
             .iter()
@@ -236,8 +244,23 @@ impl Sections<'_> {
             }
         }
         push_more(page, listed, list.total, list.rest);
+        behind(page);
         push_missing(page, &polls);
         page.push_str("</section>\n");
+    }
+
+    /// The columns, without the last if that says the same in every row.
+    fn wanted<'c>(&self, columns: &'c [Column<'c>]) -> &'c [Column<'c>] {
+        let mut places = self
+            .polls
+            .iter()
+            .map(|poll| (&poll.watched.account, &poll.watched.region));
+        let first = places.next();
+        let is_one = places.all(|place| Some(place) == first);
+        match columns.split_last() {
+            Some((last, others)) if is_one && *last == WHERE => others,
+            _ => columns,
+        }
     }
 
     fn instance(&self, id: &Id<'_>) -> String {
@@ -313,13 +336,21 @@ fn named(load_balancer: &str, sort: &str, target_group: &str) -> String {
 }
 
 fn place(account: &str, region: &str) -> String {
-    format!("{} <span class=\"quiet\">{}</span>", name(account), name(region))
+    format!(
+        "{} <span class=\"quiet region\">{}</span>",
+        name(account),
+        name(region)
+    )
 }
 
 fn state_of(balancer: &Balancer<'_>) -> String {
     match balancer.mark() {
         Mark::Bad => "no healthy backend".to_owned(),
-        Mark::Warning => format!("{} out of service", balancer.backends - balancer.healthy),
+        Mark::Warning => format!(
+            "{} out of service",
+            balancer.backends - balancer.healthy - balancer.unchecked()
+        ),
+        Mark::Neutral if balancer.backends > 0 => "not checked".to_owned(),
         Mark::Neutral => "no backends".to_owned(),
         Mark::Good => "all in service".to_owned(),
     }
@@ -348,10 +379,7 @@ fn bar(order: &[&str], count: impl Fn(&&str) -> usize, total: usize) -> String {
     let mut before = 0.0;
     for state in order {
         let width = 100.0 * count(state) as f64 / total.max(1) as f64;
-        let class: Cow<'_, str> = match STATES.iter().find(|known| *known == state) {
-            Some(known) => (*known).into(),
-            None => "other".into(),
-        };
+        let class = class_of(state);
         if width > 0.0 {
             push(
                 &mut bar,
@@ -363,6 +391,24 @@ fn bar(order: &[&str], count: impl Fn(&&str) -> usize, total: usize) -> String {
     bar.push_str("</svg>");
     bar
 }
+
+/// The colour of a state, beside its name.
+fn swatch(state: &str) -> String {
+    let class = class_of(state);
+    format!(
+        "<svg class=\"swatch\" viewBox=\"0 0 1 1\" aria-hidden=\"true\"><rect class=\"{class}\" width=\"1\" \
+         height=\"1\"/></svg> "
+    )
+}
+
+fn class_of(state: &str) -> &'static str {
+    STATES
+        .into_iter()
+        .find(|known| *known == state)
+        .unwrap_or("other")
+}
+
+const WHERE: Column<'static> = ("Where", false);
 
 /// The kinds that show load balancers.
 const BALANCERS: [&str; 2] = ["load_balancers", "target_groups"];

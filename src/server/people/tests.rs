@@ -3,7 +3,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use tokio::time::Instant;
 
-use super::html::{name, push_table, span};
+use super::html::{message, name, push_table, span};
 use super::*;
 use crate::provider::Provider;
 use crate::reading::Reading;
@@ -16,6 +16,15 @@ fn foreign_text_cannot_become_markup() {
         name("<a href=\"x\" y='z'>&").to_string(),
         "<bdi>&lt;a href=&quot;x&quot; y=&#39;z&#39;&gt;&amp;</bdi>"
     );
+}
+
+#[test]
+fn what_is_to_be_copied_from_a_message_is_code() {
+    assert_eq!(
+        message("run `a <b>`, or `c").to_string(),
+        "<bdi>run <code>a &lt;b&gt;</code>, or <code>c</code></bdi>"
+    );
+    assert_eq!(name("a`b").to_string(), "<bdi>a`b</bdi>");
 }
 
 #[test]
