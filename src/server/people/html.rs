@@ -158,7 +158,7 @@ pub(super) fn push_table(page: &mut String, id: &str, caption: &str, columns: &[
     push(
         page,
         format_args!(
-            "<div class=\"scroll\" role=\"region\" aria-labelledby=\"{id}-caption\" tabindex=\"0\">\n<table>\n\
+            "<div class=\"scroll {id}\" role=\"region\" aria-labelledby=\"{id}-caption\" tabindex=\"0\">\n<table>\n\
              <caption id=\"{id}-caption\">{caption}</caption>\n<thead><tr>{heads}</tr></thead>\n{body}</table>\n</div>\n"
         ),
     );
