@@ -71,7 +71,11 @@ class Browser:
                 raise SystemExit(f"chromium says nothing (exit code {self.process.poll()})")
             self.pending += data
         message, _, self.pending = self.pending.partition(b"\0")
-        return json.loads(message)
+        message = json.loads(message)
+        # Nothing else comes until somebody answers it.
+        if message.get("method") == "Page.javascriptDialogOpening":
+            raise SystemExit(f"the page runs a script: {message['params']}")
+        return message
 
     def end(self):
         self.call("Browser.close")
@@ -128,8 +132,7 @@ def runs_nothing(tab, url):
         ".concat([...document.querySelectorAll('*')].filter(e => [...e.attributes].some(a => a.name.startsWith('on'))))"
         ".map(e => e.outerHTML)")
     require(markup == [], "there is markup that nobody wrote", markup)
-    for method in ("Page.javascriptDialogOpening", "Runtime.consoleAPICalled", "Runtime.exceptionThrown",
-                   "Log.entryAdded"):
+    for method in ("Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded"):
         require(tab.events(method) == [], f"there was a {method}", tab.events(method))
     asked = [event["request"]["url"] for event in tab.events("Network.requestWillBeSent")]
     outside = [other for other in asked if other != url and not other.startswith("data:")]
