@@ -7,6 +7,7 @@ mod fleet;
 mod html;
 mod polls;
 mod sections;
+mod words;
 
 use std::sync::LazyLock;
 

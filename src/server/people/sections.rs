@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::fleet::{Balancer, Fleet, Id};
 use super::html::{self, Column, Mark, Now, name, push, push_more, push_row, push_table};
 use super::polls::Poll;
+use super::words::{STATES, bar, causes, named, place, state_of, swatch};
 
 /// What is shown with each list: how old it is, and what it lacks.
 pub(super) struct Sections<'a> {
@@ -315,117 +316,10 @@ fn push_missing(page: &mut String, polls: &[&Poll]) {
     );
 }
 
-fn named(load_balancer: &str, sort: &str, target_group: &str) -> String {
-    let sort = if sort.is_empty() {
-        String::new()
-    } else {
-        format!(" <span class=\"quiet\">{}</span>", name(sort))
-    };
-    match (load_balancer, target_group) {
-        ("", group) => format!(
-            "{} <span class=\"quiet\">behind no load balancer</span>",
-            name(group)
-        ),
-        (balancer, "") => format!("{}{sort}", name(balancer)),
-        (balancer, group) => format!(
-            "{}{sort} <span class=\"quiet\">→</span> {}",
-            name(balancer),
-            name(group)
-        ),
-    }
-}
-
-fn place(account: &str, region: &str) -> String {
-    format!(
-        "{} <span class=\"quiet region\">{}</span>",
-        name(account),
-        name(region)
-    )
-}
-
-fn state_of(balancer: &Balancer<'_>) -> String {
-    match balancer.mark() {
-        Mark::Bad => "no healthy backend".to_owned(),
-        Mark::Warning => format!(
-            "{} out of service",
-            balancer.backends - balancer.healthy - balancer.unchecked()
-        ),
-        Mark::Neutral if balancer.backends > 0 => "not checked".to_owned(),
-        Mark::Neutral => "no backends".to_owned(),
-        Mark::Good => "all in service".to_owned(),
-    }
-}
-
-fn causes(balancer: &Balancer<'_>) -> String {
-    let mut most: Vec<_> = balancer.causes.iter().collect();
-    most.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
-    let told = most.iter().take(CAUSES_NAMED).map(|((state, reason), count)| {
-        let reason = match &**reason {
-            // What the clouds write for none.
-            "" | "N/A" => String::new(),
-            reason => format!(" ({})", name(reason)),
-        };
-        format!("{count} {}{reason}", name(state))
-    });
-    told.collect::<Vec<_>>().join(", ")
-}
-
-/// The share of each state as a bar, for those who see it; the figures beside it say the same. The colour is that of a
-/// class, since a style of its own is what the page's policy refuses.
-fn bar(order: &[&str], count: impl Fn(&&str) -> usize, total: usize) -> String {
-    let mut bar =
-        "<svg class=\"bar\" viewBox=\"0 0 100 1\" preserveAspectRatio=\"none\" aria-hidden=\"true\">"
-            .to_owned();
-    let mut before = 0.0;
-    for state in order {
-        let width = 100.0 * count(state) as f64 / total.max(1) as f64;
-        let class = class_of(state);
-        if width > 0.0 {
-            push(
-                &mut bar,
-                format_args!("<rect class=\"{class}\" x=\"{before:.2}\" width=\"{width:.2}\" height=\"1\"/>"),
-            );
-        }
-        before += width;
-    }
-    bar.push_str("</svg>");
-    bar
-}
-
-/// The colour of a state, beside its name.
-fn swatch(state: &str) -> String {
-    let class = class_of(state);
-    format!(
-        "<svg class=\"swatch\" viewBox=\"0 0 1 1\" aria-hidden=\"true\"><rect class=\"{class}\" width=\"1\" \
-         height=\"1\"/></svg> "
-    )
-}
-
-fn class_of(state: &str) -> &'static str {
-    STATES
-        .into_iter()
-        .find(|known| *known == state)
-        .unwrap_or("other")
-}
-
 const WHERE: Column<'static> = ("Where", false);
 
 /// The kinds that show load balancers.
 const BALANCERS: [&str; 2] = ["load_balancers", "target_groups"];
 
-/// The states that both clouds know, those that matter most first.
-const STATES: [&str; 7] = [
-    "running",
-    "stopped",
-    "quarantine",
-    "pending",
-    "stopping",
-    "shutting-down",
-    "terminated",
-];
-
 /// A sentence of more is not read.
 const MISSING_NAMED: usize = 10;
-
-/// The commonest are what is to be mended first.
-const CAUSES_NAMED: usize = 3;
