@@ -101,7 +101,7 @@ async fn unchanged_account_keeps_its_reading_and_its_turn() {
 async fn settings_that_cannot_be_taken_change_nothing() {
     let cloud = cloud(still()).await;
     let kept = account(&cloud, "kept");
-    let mut bench = Bench::new(HEAD, &[kept.clone()]);
+    let mut bench = Bench::new(HEAD, std::slice::from_ref(&kept));
     bench.start();
     pass(20).await;
 

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ::vigie::agent::{Agent, Running};
+use ::vigie::agent::{self, Agent};
 use ::vigie::config;
 use ::vigie::demo::{Fault, Key};
 use ::vigie::exposition::{self, Format, Part};
@@ -187,7 +187,7 @@ async fn binary_audits_soon_after_its_start() {
 struct Auditing {
     page: Arc<exposition::Page>,
     log: Log,
-    _running: Running,
+    _running: agent::Running,
     _logging: DefaultGuard,
 }
 
