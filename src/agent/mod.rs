@@ -14,7 +14,7 @@ use tracing::warn;
 
 use crate::api;
 use crate::config::{self, Settings};
-use crate::credentials::{self, Variables};
+use crate::credentials::{self, Found, Variables};
 use crate::exposition::{self, Page};
 use crate::identity::{self, Audit, Auditor};
 use crate::metric::Family;
@@ -53,6 +53,23 @@ pub struct Failed {
     pub explained: String,
 }
 
+/// An error when every account is without a place for its key; a warning for each of some.
+pub fn some_found(looked: Vec<(&str, Result<(), credentials::Error>)>) -> Result<(), credentials::Error> {
+    let accounts = looked.len();
+    let mut missing: Vec<_> = (looked.into_iter())
+        .filter_map(|(account, found)| Some((account, found.err()?)))
+        .collect();
+    if missing.len() == accounts
+        && let Some((_, reason)) = missing.pop()
+    {
+        return Err(reason);
+    }
+    for (account, reason) in missing {
+        warn!(account, "no usable key, looking again at each poll: {reason}");
+    }
+    Ok(())
+}
+
 /// Every family of the agent's own rooms.
 pub fn own_families() -> Vec<&'static Family> {
     [
@@ -80,12 +97,20 @@ impl Agent {
         let registry = Registry::new();
         let mut workshop = Workshop::new(settings, variables, is_audited, &registry)?;
         let mut accounts = Vec::new();
+        let mut numbers = 0..;
         for account in &settings.accounts {
+            let listed = account.regions.listed().iter().zip(numbers.by_ref());
+            let is_ours = |number| settings.shard.is_none_or(|shard| shard.has_number(number));
+            let ours: Vec<&String> = listed
+                .filter(|(_, number)| is_ours(*number))
+                .map(|(region, _)| region)
+                .collect();
+            if ours.is_empty() && !account.regions.is_every() {
+                continue;
+            }
             let plan = workshop.plan(account)?;
-            let listed = account.regions.listed().iter();
-            let regions = listed
-                .map(|region| plan.region(region))
-                .collect::<anyhow::Result<_>>()?;
+            let regions = ours.into_iter().map(|region| plan.region(region));
+            let regions = regions.collect::<anyhow::Result<_>>()?;
             accounts.push(Watch {
                 finding: plan.finding_poll(),
                 plan,
@@ -111,27 +136,21 @@ impl Agent {
         })
     }
 
-    /// Reads every account's key once. Accounts without one are told of and go on looking for it; an error
-    /// when there is none at all.
-    pub fn read_keys(&self) -> Result<(), credentials::Error> {
-        let mut missing = Vec::new();
-        for Watch { plan, .. } in &self.accounts {
-            if let Err(reason) = plan.account.key() {
-                missing.push((&plan.account, reason));
-            }
-        }
-        if missing.len() == self.accounts.len()
-            && let Some((_, reason)) = missing.pop()
-        {
-            return Err(reason);
-        }
-        for (account, reason) in missing {
-            warn!(
-                account = account.name,
-                "no usable key, looking again at each poll: {reason}"
-            );
-        }
-        Ok(())
+    /// Looks once where every account's key comes from, and gives that. Asks nobody for one.
+    pub fn places(&self) -> Vec<(&str, Result<Found, credentials::Error>)> {
+        let accounts = self.accounts.iter().map(|watch| &watch.plan.account);
+        accounts
+            .map(|account| (account.name.as_str(), account.place()))
+            .collect()
+    }
+
+    /// Makes sure that there is a place for an account's key to come from. Accounts without one are told of and go on
+    /// looking for it; an error when there is none at all.
+    pub async fn find_keys(&self) -> Result<(), credentials::Error> {
+        let accounts = self.accounts.iter().map(|watch| &watch.plan.account);
+        let looked = future::join_all(accounts.clone().map(|account| account.has_place())).await;
+        let names = accounts.map(|account| account.name.as_str());
+        some_found(names.zip(looked).collect())
     }
 
     /// Finds the regions of the accounts that are to be watched in all of them. Needed before [`Agent::audit`]; a

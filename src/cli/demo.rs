@@ -138,6 +138,7 @@ async fn bootstrapped(cloud: &Cloud, provider: Provider, region: &str) -> Result
         session_token: None,
     };
     let place = Place {
+        client_certificate: None,
         provider,
         regions: vec![region.to_owned()],
         endpoint_url: Some(cloud.url().parse().context("reading the cloud's URL")?),
@@ -187,6 +188,7 @@ fn watching(cloud: &Cloud, provider: Provider, region: &str, key: &Credentials) 
     settings.interval = POLL_EVERY;
     for account in &mut settings.accounts {
         "demo".clone_into(&mut account.name);
+        account.kinds = kinds_of(provider).iter().map(|kind| kind.name).collect();
         account.requests_per_second = BUDGET;
     }
     let [id, secret] = variable_names(provider);

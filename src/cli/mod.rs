@@ -101,11 +101,11 @@ enum Command {
     Demo(demo::Arguments),
 }
 
-/// Every kind by name, with the providers that have it, as settings ask for them.
-fn registry() -> Vec<(&'static str, &'static [Provider])> {
+/// Every kind as settings ask for them.
+fn registry() -> Vec<(&'static str, &'static [Provider], bool)> {
     KINDS
         .into_iter()
-        .map(|kind| (kind.name, kind.providers))
+        .map(|kind| (kind.name, kind.providers, kind.by_default))
         .collect()
 }
 
@@ -123,7 +123,8 @@ struct AccountArguments {
     config: Option<Given<PathBuf>>,
     #[command(flatten)]
     place: PlaceArguments,
-    /// Where the key is, if not in the provider's usual places.
+    /// Where the key is, if not in the provider's usual places: environment, files, and on AWS a role, a container, an
+    /// instance.
     #[arg(long, env = "VIGIE_CREDENTIALS_FILE", value_name = "FILE")]
     credentials_file: Option<Given<PathBuf>>,
     /// The profile of the key, in that file or in the provider's usual ones.

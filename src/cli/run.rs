@@ -15,7 +15,7 @@ use crate::server;
 
 pub(super) async fn run(settings: &Settings) -> Result<(), Failure> {
     let agent = Agent::new(settings, &credentials::process_variables()).map_err(Failure::usage)?;
-    agent.read_keys().map_err(Failure::usage)?;
+    agent.find_keys().await.map_err(Failure::usage)?;
     let listener = bind(settings.listen.as_str()).await.map_err(Failure::usage)?;
     serve(agent, listener).await
 }

@@ -192,6 +192,14 @@ fn syntax(error: &ConfigError, text: &str) -> String {
 const SINGLE: &str = "VIGIE_";
 const DOUBLE: &str = "VIGIE__";
 /// Top-level keys whose name after one underscore is no flag's variable.
-const WITHOUT_A_FLAG: [&str; 5] = ["interval", "stale_after", "log_format", "account", "kinds"];
+const WITHOUT_A_FLAG: [&str; 7] = [
+    "interval",
+    "stale_after",
+    "log_format",
+    "audit_interval",
+    "shard",
+    "account",
+    "kinds",
+];
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 const LIMIT: u64 = 1024 * 1024;

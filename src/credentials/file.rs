@@ -21,7 +21,7 @@ use super::{
 /// The change time is there for a tool that swaps a key for one of the same length and restores the
 /// modification time, as `rsync --inplace --times` does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stamp {
+pub struct Stamp {
     modified: (i64, i64),
     changed: (i64, i64),
     device: u64,
@@ -54,13 +54,28 @@ impl Stamp {
     }
 
     /// The mode, when it lets group or others read.
-    pub(super) fn loose_mode(&self) -> Option<u32> {
+    fn loose_mode(&self) -> Option<u32> {
         (self.mode & 0o044 != 0).then_some(self.mode)
+    }
+
+    /// Warns of a secret that others can read.
+    pub(super) fn warn_of_readers(&self, what: &str, path: &Path) {
+        if let Some(mode) = self.loose_mode() {
+            let path = path.display();
+            tracing::warn!(
+                "{what} {path} has mode {mode:04o}, so others can read it: run `chmod 600 {path}`"
+            );
+        }
     }
 }
 
 /// The key that a file holds for a profile.
 pub(super) fn read(path: &Path, stamp: &Stamp, profile: Profile<'_>) -> Result<Credentials, Fault> {
+    format::parse(&bytes(path, stamp)?, profile)
+}
+
+/// All that a file holds.
+pub(super) fn bytes(path: &Path, stamp: &Stamp) -> Result<Zeroizing<Vec<u8>>, Fault> {
     if stamp.size > LIMIT {
         return Err(Fault::TooLarge);
     }
@@ -73,7 +88,7 @@ pub(super) fn read(path: &Path, stamp: &Stamp, profile: Profile<'_>) -> Result<C
     if bytes.len() as u64 > LIMIT {
         return Err(Fault::TooLarge);
     }
-    format::parse(&bytes, profile)
+    Ok(bytes)
 }
 
 const LIMIT: u64 = 1024 * 1024;

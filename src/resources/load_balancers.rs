@@ -26,6 +26,7 @@ use super::balancers::{
 pub static KIND: Kind = Kind {
     name: "load_balancers",
     providers: &Provider::ALL,
+    by_default: true,
     actions: &[&DESCRIBE_LOAD_BALANCERS, &DESCRIBE_INSTANCE_HEALTH],
     one_call_for_each: &["load balancer with backends"],
     families: &[
@@ -349,10 +350,6 @@ fn fill(field: &mut String, xml: &mut Reader<'_>) -> Result<(), xml::Error> {
     Ok(())
 }
 
-fn number(text: &str) -> Option<f64> {
-    text.parse::<u32>().ok().map(f64::from)
-}
-
 fn write(load_balancer: &LoadBalancer, backends: &[Backend], observation: &mut Observation) {
     let own: &[(&'static str, &str)] = &[("load_balancer", &load_balancer.name), ("type", "classic")];
     observation
@@ -396,7 +393,7 @@ fn write(load_balancer: &LoadBalancer, backends: &[Backend], observation: &mut O
         (&UNHEALTHY_THRESHOLD, &check.unhealthy_threshold),
     ];
     for (family, figure) in figures {
-        if let Some(figure) = number(figure) {
+        if let Some(figure) = xml::number(figure) {
             observation.sample(family).labels(own).value(figure);
         }
     }

@@ -158,7 +158,7 @@ impl Bench {
         fs::write(&file, settings).unwrap();
         let registry: Vec<_> = KINDS
             .into_iter()
-            .map(|kind| (kind.name, kind.providers))
+            .map(|kind| (kind.name, kind.providers, kind.by_default))
             .collect();
         let settings = config::load(Some(&file), &registry, &BTreeMap::new()).unwrap();
         let agent = Agent::new(&settings, &(Arc::new(|_: &str| None) as _)).unwrap();
@@ -178,6 +178,12 @@ impl Bench {
     /// Polls everything once, and gives what failed as `account region kind: reason`, with the whole error.
     pub(crate) async fn once(&self) -> Vec<(String, String)> {
         let failed = self.agent.as_ref().unwrap().once().await;
+        failed.iter().map(told).collect()
+    }
+
+    /// Finds the regions first, where they are to be found.
+    pub(crate) async fn poll_once(&mut self) -> Vec<(String, String)> {
+        let failed = self.agent.as_mut().unwrap().poll_once().await;
         failed.iter().map(told).collect()
     }
 

@@ -23,3 +23,4 @@ mod regions;
 mod row;
 mod scripted;
 mod selection;
+mod shards;

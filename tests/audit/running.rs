@@ -200,7 +200,7 @@ impl Auditing {
     fn every(interval: Option<Duration>, demo: &Demo) -> Self {
         let registry: Vec<_> = KINDS
             .into_iter()
-            .map(|kind| (kind.name, kind.providers))
+            .map(|kind| (kind.name, kind.providers, kind.by_default))
             .collect();
         let file = demo.settings("interval = \"100ms\"", "");
         let settings = config::load(Some(&file), &registry, &BTreeMap::new());

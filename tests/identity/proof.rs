@@ -92,6 +92,7 @@ async fn bootstrap(cloud: &Cloud) -> (Result<Proof, Error>, String) {
         session_token: None,
     };
     let place = Place {
+        client_certificate: None,
         provider: Provider::Aws,
         regions: vec!["eu-west-1".to_owned()],
         endpoint_url: Some(cloud.url().parse().expect("it is a URL")),

@@ -47,7 +47,7 @@ struct NameArguments {
 /// What the key is for.
 #[derive(Debug, Args)]
 struct KindArguments {
-    /// The kinds that the key is for, separated by commas [default: all that the provider has].
+    /// The kinds that the key is for, separated by commas [default: all that the provider has but `volume_status`].
     #[arg(long, value_name = "KINDS", value_delimiter = ',')]
     kinds: Vec<String>,
     /// Allow the key to find the enabled regions too, which `regions = ["*"]` takes on AWS.
@@ -175,7 +175,7 @@ impl KindArguments {
     fn named_kinds(&self, provider: Provider) -> Result<Vec<&'static Kind>, Failure> {
         let there = kinds_of(provider);
         if self.kinds.is_empty() {
-            return Ok(there);
+            return Ok(there.into_iter().filter(|kind| kind.by_default).collect());
         }
         let named = self.kinds.iter().map(|name| {
             let found = there.iter().find(|kind| kind.name == name.trim());
