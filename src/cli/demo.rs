@@ -43,6 +43,9 @@ pub(super) struct Arguments {
     /// How many load balancers each region has.
     #[arg(long, default_value_t = 5)]
     load_balancers: usize,
+    /// How many target groups each region has, with load balancers that are not classic; on AWS only.
+    #[arg(long, default_value_t = 4)]
+    target_groups: usize,
     /// Decides all that looks like chance.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -77,6 +80,7 @@ pub(super) async fn demo(arguments: Arguments) -> Result<(), Failure> {
         seed: arguments.seed,
         instances: arguments.instances,
         load_balancers: arguments.load_balancers,
+        target_groups: arguments.target_groups,
         alive: !arguments.still,
         tick: Duration::from_secs(1),
         regions: vec![region.to_owned()],
@@ -86,8 +90,12 @@ pub(super) async fn demo(arguments: Arguments) -> Result<(), Failure> {
     let cloud = Cloud::start(options, listener)
         .await
         .context("starting the demo cloud")?;
+    let groups = match arguments.provider {
+        Provider::Outscale => String::new(),
+        Provider::Aws => format!(", {} target groups", arguments.target_groups),
+    };
     say(&format!(
-        "a simulated {} cloud answers on {} (region {region}, {} instances, {} load balancers)",
+        "a simulated {} cloud answers on {} (region {region}, {} instances, {} load balancers{groups})",
         arguments.provider,
         cloud.url(),
         arguments.instances,

@@ -472,7 +472,7 @@ fn kinds_are_those_that_the_provider_has() {
     );
     assert_eq!(
         account("kinds = [\"volumes\"]"),
-        "`account[0].kinds[0]` is \"volumes\": write \"instances\" or \"load_balancers\" or \"target_groups\""
+        "`account[0].kinds[0]` is \"volumes\": write \"instances\" or \"load_balancers\" or \"target_groups\" or \"volume_status\""
     );
     assert_eq!(
         account("kinds = [\"target_groups\"]"),

@@ -9,6 +9,7 @@ pub mod load_balancers;
 pub mod quotas;
 pub mod regions;
 pub mod subnets;
+pub mod target_groups;
 pub mod volume_status;
 pub mod volumes;
 
@@ -16,10 +17,11 @@ use crate::provider::Provider;
 use crate::resource::Kind;
 
 /// Every kind: settings accept it, the poller runs it, the documentation lists its metrics.
-pub static KINDS: [&Kind; 9] = [
+pub static KINDS: [&Kind; 10] = [
     &instances::KIND,
     &instance_status::KIND,
     &load_balancers::KIND,
+    &target_groups::KIND,
     &availability_zones::KIND,
     &volumes::KIND,
     &volume_status::KIND,

@@ -21,3 +21,4 @@ mod demo_command;
 mod forecast;
 mod denied;
 mod once;
+mod tables;
