@@ -138,12 +138,12 @@ class Board:
         self.add(
             "table", title, description, queries, width, height,
             fieldConfig={"defaults": defaults, "overrides": overrides},
-            options={"showHeader": True, "cellHeight": "sm", "footer": {"show": False, "reducer": ["sum"], "countRows": False, "fields": ""}},
+            options={"showHeader": True, "cellHeight": "sm", "footer": {"show": False, "reducer": ["sum"], "countRows": False}},
             transformations=steps,
         )
 
     def timeline(self, title, description, expr, legend, mappings, width=24, height=8, none=None):
-        custom = {"lineWidth": 0, "fillOpacity": 70, "spanNulls": False}
+        custom = {"lineWidth": 0, "fillOpacity": 70}
         defaults = {"color": {"mode": "thresholds"}, "custom": custom, "mappings": mappings, "thresholds": thresholds(None)}
         if none:
             defaults["noValue"] = none
