@@ -4,7 +4,7 @@ export TEST_PYTHON ?= $(CURDIR)/target/python/bin/python
 export TEST_PROMETHEUS ?= $(CURDIR)/target/prometheus/prometheus
 export TEST_PROMTOOL ?= $(CURDIR)/target/prometheus/promtool
 
-.PHONY: test parts lint deny clean-parts
+.PHONY: test parts lint deny clean-parts test-deploy
 
 # Most tests wait for a cloud rather than work.
 test: export RUST_TEST_THREADS ?= 4
@@ -30,4 +30,17 @@ deny:
 	cargo deny --locked check
 
 clean-parts:
-	rm -rf target/python target/prometheus
+	rm -rf target/python target/prometheus target/grafana
+
+.PHONY: test-dashboards
+test-deploy: test-dashboards
+
+# The dashboards, held to Grafana's published schema.
+test-dashboards: target/grafana/stamp
+	PYTHONPATH=target/grafana $(TEST_PYTHON) tests/grafana/schema.py dashboards/*.json
+
+target/grafana/stamp: tests/grafana/requirements.txt target/python/stamp
+	rm -rf target/grafana
+	$(TEST_PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --target target/grafana \
+		--requirement tests/grafana/requirements.txt
+	touch $@

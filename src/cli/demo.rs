@@ -20,6 +20,7 @@ use crate::demo::{Cloud, Key, Options};
 use crate::identity::policy::Policy;
 use crate::identity::{self, Event, Out, Patience, Place, Wish};
 use crate::provider::Provider;
+use crate::resource::Tags;
 use crate::resources::kinds_of;
 
 /// What `vigie demo` takes.
@@ -194,10 +195,12 @@ fn watching(cloud: &Cloud, provider: Provider, region: &str, key: &Credentials) 
     };
     let mut settings = account.settings()?;
     settings.interval = POLL_EVERY;
+    settings.audit_interval = Some(AUDIT_EVERY);
     for account in &mut settings.accounts {
         "demo".clone_into(&mut account.name);
         account.kinds = kinds_of(provider).iter().map(|kind| kind.name).collect();
         account.requests_per_second = BUDGET;
+        account.tags = Tags::All;
     }
     let [id, secret] = variable_names(provider);
     let variables: HashMap<&str, String> = HashMap::from([
@@ -259,6 +262,9 @@ fn say(line: &str) -> Result<(), Failure> {
 
 /// Often enough to see the fleet live.
 const POLL_EVERY: Duration = Duration::from_secs(2);
+
+/// Once soon after the start is all there is to see.
+const AUDIT_EVERY: Duration = Duration::from_hours(1);
 
 /// Nobody else asks the demo cloud.
 const BUDGET: f64 = 50.0;
