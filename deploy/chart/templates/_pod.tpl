@@ -29,6 +29,11 @@ containers:
       # Over the image's own.
       - name: VIGIE_LISTEN
         value: {{ printf "%s:%d" .Values.web.host (int .Values.web.port) | quote }}
+      {{- if $secretName }}
+      # What is handed over there is the group's to read; and what a relative `credentials_file` is below.
+      - name: CREDENTIALS_DIRECTORY
+        value: /etc/vigie/credentials
+      {{- end }}
       {{- if .Values.sharding.enabled }}
       - name: POD_INDEX
         valueFrom:
