@@ -20,6 +20,9 @@ target/python/stamp: tests/requirements.txt
 target/prometheus/stamp:
 	tests/support/parts.sh prometheus
 
+.PHONY: test-deploy
+test-deploy: test-chart
+
 # The chart, with helm, the published schemas, Kubernetes' own judge of pods, and the program. Needs Go besides.
 test-chart: export TEST_VIGIE ?= $(CURDIR)/target/debug/vigie
 test-chart: target/chart/stamp target/prometheus/stamp

@@ -22,13 +22,13 @@ def helm(*arguments):
     return subprocess.run([PARTS / "helm", *arguments], env=environment, capture_output=True, text=True, timeout=120)
 
 
-def template(*arguments, kubernetes=KUBERNETES[-1]):
-    return helm("template", "watcher", CHART, "--namespace", "cloud", "--kube-version", kubernetes, *arguments)
+def template(*arguments, kubernetes=KUBERNETES[-1], chart=CHART):
+    return helm("template", "watcher", chart, "--namespace", "cloud", "--kube-version", kubernetes, *arguments)
 
 
-def manifests(*arguments, kubernetes=KUBERNETES[-1]):
+def manifests(*arguments, **target):
     """What helm renders, or its refusal as an error."""
-    rendered = template(*arguments, kubernetes=kubernetes)
+    rendered = template(*arguments, **target)
     if rendered.returncode != 0:
         raise AssertionError(rendered.stderr)
     return [manifest for manifest in yaml.safe_load_all(rendered.stdout) if manifest]

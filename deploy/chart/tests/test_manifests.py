@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import tempfile
 import tomllib
@@ -134,6 +135,30 @@ class Manifests(unittest.TestCase):
         sharded = (*enabled, "--set", "sharding.enabled=true,sharding.total=2", "--set-json",
                    'settings.account[0].regions=["eu-west-2","us-west-1"]')
         self.assertEqual(instance(*sharded)["sourceLabels"], ["__meta_kubernetes_pod_name"])
+
+    def test_notes_say_how_to_make_the_key_and_look(self):
+        def notes(*arguments):
+            # Only an installation shows them: here they are the text of a manifest.
+            with tempfile.TemporaryDirectory() as folder:
+                chart = Path(shutil.copytree(CHART, Path(folder) / "vigie"))
+                (chart / "templates/NOTES.txt").rename(chart / "notes.txt")
+                (chart / "templates/notes.yaml").write_text('kind: Notes\ntext: {{ tpl (.Files.Get "notes.txt") . | toJson }}\n')
+                (found,) = render.of_kind(render.manifests(*arguments, chart=chart), "Notes")
+                return found["text"]
+
+        told = notes("--values", CHART / "ci/secret.yaml")
+        self.assertIn("1 account with 1 pod.", told)
+        self.assertIn("vigie bootstrap --provider outscale --region eu-west-2 --format k8s-secret --out - \\\n", told)
+        self.assertIn("| kubectl --namespace cloud apply -f -\n", told)
+        self.assertIn("port-forward service/watcher-vigie 9980\n", told)
+        self.assertIn("Nothing scrapes it yet", told)
+        every = render.set_json("settings.account", [{"name": "lab", "provider": "aws", "regions": ["*"]}])
+        self.assertIn("--region us-east-1 --all-regions --format", notes(*every))
+        told = notes("--values", CHART / "ci/sharded.yaml")
+        self.assertIn("2 accounts with 4 pods.", told)
+        self.assertIn("port-forward pod/watcher-vigie-0 9980\n", told)
+        self.assertNotIn("Nothing scrapes", told)
+        self.assertIn("trust the service account cloud/watcher-vigie", notes("--values", CHART / "ci/irsa.yaml"))
 
     def test_other_settings_make_other_pods(self):
         def checksum(*arguments):
