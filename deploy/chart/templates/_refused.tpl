@@ -27,7 +27,7 @@
 {{- fail (printf "replicas is %d, and each pod would make every call of the cloud's API: set sharding.enabled=true to divide the work, or allowDuplicatePolling=true if that is meant" (int $values.replicas)) -}}
 {{- end -}}
 {{- if and $values.sharding.enabled (gt (int $values.sharding.total) (int $pairs)) -}}
-{{- fail (printf "sharding.total is %d, and the accounts have %d regions in all, so that some pods would have nothing to poll: set it to %d or less" (int $values.sharding.total) (int $pairs) (int $pairs)) -}}
+{{- fail (printf "sharding.total is %d, more than the accounts have regions (%d), so that some pods would have nothing to poll: set it to %d or less" (int $values.sharding.total) (int $pairs) (int $pairs)) -}}
 {{- end -}}
 {{- if and $values.sharding.enabled (semverCompare "<1.28-0" .Capabilities.KubeVersion.Version) -}}
 {{- fail (printf "sharding needs Kubernetes 1.28, whose StatefulSets label pods with their ordinal, and this is %s: upgrade the cluster, or install one release for each part of the accounts" .Capabilities.KubeVersion.Version) -}}

@@ -9,6 +9,7 @@ import re
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 
@@ -27,6 +28,8 @@ def main(vigie, instances, load_balancers, seconds="300"):
         # The first that it tells is the one that may only describe.
         line = next(line for line in cloud.stderr if "export " in line)
         key = dict(pair.split("=", 1) for pair in line.split()[1:])
+        # A full pipe would stop it.
+        threading.Thread(target=cloud.stderr.read, daemon=True).start()
         watched = ["--provider", "outscale", "--region", "eu-west-2", "--endpoint-url", f"http://{cloud_address}"]
         agent = subprocess.Popen(
             [vigie, "run", *watched, "--listen", page_address], env={"PATH": os.environ["PATH"], "VIGIE_LOG": "warn", **key}
@@ -55,7 +58,8 @@ def measure(pid, address, instances, load_balancers, seconds):
     cores = (user + system) / os.sysconf("SC_CLK_TCK") / (time.monotonic() - started)
     series = sum(1 for line in page.splitlines() if line and not line.startswith(b"#"))
     print(
-        f"| {int(instances):,} | {int(load_balancers):,} | {series:,} | {len(page) / 1e6:.1f} MB, {len(compressed) / 1e6:.1f} MB "
+        f"| {int(instances):,} | {int(load_balancers):,} | {series:,} "
+        f"| {len(page) / 1e6:.1f} MB, {len(compressed) / 1e6:.1f} MB "
         f"| {int(kibibytes['VmRSS']) / 1024:.0f} MiB | {int(kibibytes['VmHWM']) / 1024:.0f} MiB | {cores * 1000:.0f} m |"
     )
 

@@ -142,7 +142,8 @@ class Manifests(unittest.TestCase):
             with tempfile.TemporaryDirectory() as folder:
                 chart = Path(shutil.copytree(CHART, Path(folder) / "vigie"))
                 (chart / "templates/NOTES.txt").rename(chart / "notes.txt")
-                (chart / "templates/notes.yaml").write_text('kind: Notes\ntext: {{ tpl (.Files.Get "notes.txt") . | toJson }}\n')
+                shown = 'kind: Notes\ntext: {{ tpl (.Files.Get "notes.txt") . | toJson }}\n'
+                (chart / "templates/notes.yaml").write_text(shown)
                 (found,) = render.of_kind(render.manifests(*arguments, chart=chart), "Notes")
                 return found["text"]
 
@@ -176,8 +177,8 @@ class Manifests(unittest.TestCase):
         self.assertFalse(render.of_kind(rendered, "Secret"))
 
     def test_rules_and_dashboards_are_those_of_the_repository(self):
-        for source, pattern, copy in (("deploy/prometheus/rules", "*.yml", "rules"), ("dashboards", "*.json", "dashboards")):
-            originals = {path.name: path.read_bytes() for path in (ROOT / source).glob(pattern)}
+        for source, copy in (("deploy/prometheus/rules/*.yml", "rules"), ("dashboards/*.json", "dashboards")):
+            originals = {path.name: path.read_bytes() for path in ROOT.glob(source)}
             copies = {path.name: path.read_bytes() for path in (CHART / "files" / copy).glob("*")}
             self.assertTrue(originals, f"{source} is empty")
             self.assertEqual(copies, originals, "run `make chart-files`")

@@ -20,6 +20,11 @@ VIGIE = os.environ["TEST_VIGIE"]
 KEY = "[default]\naws_access_key_id = TESTKEYEXAMPLE00000\naws_secret_access_key = TESTSECRETEXAMPLE00000000000000000000000\n"
 # What EKS would lend.
 LENT = {"AWS_ACCESS_KEY_ID": "TESTKEYEXAMPLE00000", "AWS_SECRET_ACCESS_KEY": "TESTSECRETEXAMPLE00000000000000000000000"}
+# The demo cloud's.
+ADMIN = {
+    "AWS_ACCESS_KEY_ID": "DEMOADMIN0000EXAMPLE",
+    "AWS_SECRET_ACCESS_KEY": "demo/admin/good/nowhere/else/EXAMPLEKEY0",
+}
 # The chart sets them.
 OF_THE_CHART = {"listen", "shard"}
 
@@ -101,11 +106,14 @@ class Program(unittest.TestCase):
         port = free_port()
         cloud = f"http://127.0.0.1:{free_port()}"
         self.start("demo", "--cloud-only", "--provider", "aws", "--cloud-listen", cloud.removeprefix("http://"))
-        admin = {"AWS_ACCESS_KEY_ID": "DEMOADMIN0000EXAMPLE", "AWS_SECRET_ACCESS_KEY": "demo/admin/good/nowhere/else/EXAMPLEKEY0"}
         wait_for(cloud, any_answer=True)
-        bootstrap = ["bootstrap", "--provider", "aws", "--region", "eu-west-1", "--endpoint-url", cloud, "--format", "k8s-secret"]
+        there = ["--provider", "aws", "--region", "eu-west-1", "--endpoint-url", cloud]
         made = subprocess.run(
-            [VIGIE, *bootstrap, "--out", "-"], env={"PATH": os.environ["PATH"], **admin}, capture_output=True, text=True, timeout=120
+            [VIGIE, "bootstrap", *there, "--format", "k8s-secret", "--out", "-"],
+            env={"PATH": os.environ["PATH"], **ADMIN},
+            capture_output=True,
+            text=True,
+            timeout=120,
         )
         self.assertEqual(made.returncode, 0, made.stderr)
         secret = yaml.safe_load(made.stdout)

@@ -27,7 +27,7 @@ BY_THE_SCHEMA = [
     (account(region="eu-west-2"), "/settings/account/0", "additional properties 'region' not allowed"),
     (account(endpoints={"ec2": "fcu.example.org"}), "/settings/account/0/endpoints/ec2", "does not match pattern"),
     (account(requests_per_second=0), "/settings/account/0/requests_per_second", "minimum"),
-    (render.set_json("settings.account", [{"provider": "aws"}]), "/settings/account/0", "missing properties 'name', 'regions'"),
+    (render.set_json("settings.account", [{"provider": "aws"}]), "/settings/account/0", "missing properties 'name'"),
     (values("settings.interval=60"), "/settings/interval", "got number, want string"),
     (values("settings.listen=0.0.0.0:80"), "/settings", "additional properties 'listen' not allowed"),
     (values("settings.shard=0/2"), "/settings", "additional properties 'shard' not allowed"),
@@ -48,11 +48,11 @@ BY_THE_SCHEMA = [
 SHARDED = values("sharding.enabled=true")
 TWO_REGIONS = account(regions=["eu-west-2", "us-west-1"])
 BY_A_TEMPLATE = [
-    (render.set_json("settings.account", []), "settings.account is empty, so that there is nothing to watch: list at least one"),
+    (render.set_json("settings.account", []), "settings.account is empty, so that there is nothing to watch: list"),
     (render.set_json("settings.account", [ACCOUNT, ACCOUNT]), 'has two accounts named "prod": give each its own name'),
     (values("replicas=2"), "each pod would make every call of the cloud's API: set sharding.enabled=true"),
     ([*SHARDED, *TWO_REGIONS, *values("replicas=2")], "leave replicas at 1, since sharding.total is the number of pods"),
-    (SHARDED, "sharding.total is 2, and the accounts have 1 regions in all, so that some pods would have nothing to poll"),
+    (SHARDED, "sharding.total is 2, more than the accounts have regions (1), so that some pods would have nothing"),
     ([*SHARDED, *TWO_REGIONS, "--kube-version", "1.27.9"], "sharding needs Kubernetes 1.28"),
     (["--kube-version", "1.26.0"], "chart requires kubeVersion: >=1.27.0-0"),
     (values("credentials.secretName="), "name the Secret that `vigie bootstrap --format k8s-secret"),
@@ -62,13 +62,19 @@ BY_A_TEMPLATE = [
     ([*account(provider="aws"), *values("credentials.source=irsa")], "credentials.roleArn is empty: write the ARN"),
     (values(f"credentials.roleArn={ARN}"), "which does not use it: set credentials.source=irsa"),
     (
-        [*account(provider="aws"), *values("credentials.source=irsa", f"credentials.roleArn={ARN}", "serviceAccount.create=false")],
+        [
+            *account(provider="aws"),
+            *values("credentials.source=irsa", f"credentials.roleArn={ARN}", "serviceAccount.create=false"),
+        ],
         "annotate that service account with the role yourself",
     ),
     (values("podDisruptionBudget.minAvailable=1"), "no node could ever be drained: use podDisruptionBudget.maxUnavailable"),
     (values("web.scheme=https"), "settings.web_config_file is missing, so that vigie has no certificate"),
     (values("serviceMonitor.enabled=true", "serviceMonitor.tlsConfig.serverName=watch"), "set web.scheme=https"),
-    (values("prometheusRule.enabled=true", "prometheusRule.disabled[0]=NoSuchAlert"), '"NoSuchAlert", which is no alert: there are'),
+    (
+        values("prometheusRule.enabled=true", "prometheusRule.disabled[0]=NoSuchAlert"),
+        'disabled names "NoSuchAlert", which is no alert: there are',
+    ),
 ]
 
 
