@@ -125,8 +125,8 @@ class Manifests(unittest.TestCase):
             rendered = render.manifests("--values", CHART / "ci/secret.yaml", *arguments)
             (monitor,) = render.of_kind(rendered, "ServiceMonitor")
             endpoint = monitor["spec"]["endpoints"][0]
-            self.assertTrue(endpoint["honorLabels"])
-            self.assertIn({"action": "labeldrop", "regex": "pod|container|endpoint"}, endpoint["relabelings"])
+            self.assertIn({"action": "labeldrop", "regex": "pod|container|endpoint|service"}, endpoint["relabelings"])
+            self.assertIn({"targetLabel": "job", "replacement": "vigie"}, endpoint["relabelings"])
             (rule,) = [rule for rule in endpoint["relabelings"] if rule.get("targetLabel") == "instance"]
             return rule
 
@@ -196,6 +196,8 @@ class Manifests(unittest.TestCase):
         for rule in expected:
             if "alert" in rule:
                 rule["labels"] = {**rule.get("labels", {}), "team": "sea"}
+                runbook = rule["annotations"]["runbook_url"]
+                rule["annotations"]["runbook_url"] = f"https://docs.example.org/vigie/{runbook}"
         self.assertEqual([rule for group in rules["spec"]["groups"] for rule in group["rules"]], expected)
 
     def test_alert_that_is_disabled_is_left_out(self):
