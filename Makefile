@@ -49,4 +49,4 @@ deny:
 	cargo deny --locked check
 
 clean-parts:
-	rm -rf target/python target/prometheus
+	rm -rf target/python target/prometheus target/chart

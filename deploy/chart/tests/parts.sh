@@ -22,7 +22,7 @@ mkdir -p target/chart
 command -v go >/dev/null ||
     give_up "Kubernetes' judge of pod security and the operator's schemas come as Go modules: install Go 1.26 or later."
 
-# helm: that of this machine, else built, which takes three minutes on two cores.
+# helm: that of this machine, else built, which takes three minutes of one core.
 if command -v helm >/dev/null; then
     ln -s "$(command -v helm)" target/chart/helm
 else

@@ -18,8 +18,15 @@ from render import CHART, ROOT, VALUES
 
 VIGIE = os.environ["TEST_VIGIE"]
 KEY = "[default]\naws_access_key_id = TESTKEYEXAMPLE00000\naws_secret_access_key = TESTSECRETEXAMPLE00000000000000000000000\n"
-# What EKS would lend.
-LENT = {"AWS_ACCESS_KEY_ID": "TESTKEYEXAMPLE00000", "AWS_SECRET_ACCESS_KEY": "TESTSECRETEXAMPLE00000000000000000000000"}
+# What EKS adds to the pods of a service account with a role, and to those of one with an association.
+TOKEN = "/etc/vigie/token"
+LENT = {
+    "irsa": {"AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/watcher", "AWS_WEB_IDENTITY_TOKEN_FILE": TOKEN},
+    "pod-identity": {
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://169.254.170.23/v1/credentials",
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": TOKEN,
+    },
+}
 # The demo cloud's.
 ADMIN = {
     "AWS_ACCESS_KEY_ID": "DEMOADMIN0000EXAMPLE",
@@ -32,7 +39,7 @@ OF_THE_CHART = {"listen", "shard"}
 class Pod:
     """Files and variables of a pod's container, below a folder of this machine."""
 
-    def __init__(self, rendered, folder, index="0", key=KEY):
+    def __init__(self, rendered, folder, index="0", key=KEY, lent=None):
         self.folder = Path(folder)
         container = render.container(rendered)
         self.port = container["ports"][0]["containerPort"]
@@ -53,8 +60,9 @@ class Pod:
             ]
             for name in ("credentials", "lab"):
                 self.write(f"/etc/vigie/credentials/{name}", key, volume["secret"]["defaultMode"])
-        else:
-            self.environment |= LENT
+        for name, value in (lent or {}).items():
+            self.environment[name] = self.here(value)
+            self.write(TOKEN, "TEST", 0o640)
 
     def here(self, text):
         return text.replace("/etc/vigie/", f"{self.folder}/etc/vigie/")
@@ -81,11 +89,14 @@ class Program(unittest.TestCase):
             pods = render.workload(rendered)["spec"]["replicas"]
             for index in range(pods):
                 with self.subTest(values=values.stem, index=index):
-                    pod = Pod(rendered, f"{self.folder.name}/{values.stem}-{index}", str(index))
+                    folder = f"{self.folder.name}/{values.stem}-{index}"
+                    pod = Pod(rendered, folder, str(index), lent=LENT.get(values.stem))
                     checked = pod.check()
                     self.assertEqual(checked.returncode, 0, checked.stderr)
                     self.assertNotIn("has mode", checked.stderr)
                     self.assertIn(f":{pod.port}\"\n", checked.stdout.splitlines(keepends=True)[0])
+                    for lender in ("AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_FULL_URI"):
+                        self.assertEqual(f"({lender})" in checked.stdout, lender in pod.environment)
                     if "VIGIE__SHARD" in pod.environment:
                         self.assertIn(f'shard = "{index}/{pods}"\n', checked.stdout)
 
