@@ -51,21 +51,27 @@ class Pod:
             self.environment[variable["name"]] = self.here(value.replace("$(POD_INDEX)", index))
         self.mounted = {mount["mountPath"] for mount in container["volumeMounts"]}
         (settings,) = [found for found in render.of_kind(rendered, "ConfigMap") if "vigie.yaml" in found["data"]]
-        self.write("/etc/vigie/settings/vigie.yaml", settings["data"]["vigie.yaml"], 0o644)
+        self.mount("/etc/vigie/settings", settings["data"], 0o644)
         if "/etc/vigie/credentials" in self.mounted:
             (volume,) = [
                 volume
                 for volume in render.workload(rendered)["spec"]["template"]["spec"]["volumes"]
                 if volume["name"] == "credentials"
             ]
-            for name in ("credentials", "lab"):
-                self.write(f"/etc/vigie/credentials/{name}", key, volume["secret"]["defaultMode"])
+            self.mount("/etc/vigie/credentials", {"credentials": key, "lab": key}, volume["secret"]["defaultMode"])
         for name, value in (lent or {}).items():
             self.environment[name] = self.here(value)
             self.write(TOKEN, "TEST", 0o640)
 
     def here(self, text):
         return text.replace("/etc/vigie/", f"{self.folder}/etc/vigie/")
+
+    def mount(self, path, files, mode):
+        """As a kubelet does: each file is a link through one that changes with all of them."""
+        for name, text in files.items():
+            self.write(f"{path}/..2026_11_27/{name}", text, mode)
+            Path(self.here(f"{path}/{name}")).symlink_to(f"..data/{name}")
+        Path(self.here(f"{path}/..data")).symlink_to("..2026_11_27")
 
     def write(self, path, text, mode):
         path = Path(self.here(path))
