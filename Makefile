@@ -4,7 +4,7 @@ export TEST_PYTHON ?= $(CURDIR)/target/python/bin/python
 export TEST_PROMETHEUS ?= $(CURDIR)/target/prometheus/prometheus
 export TEST_PROMTOOL ?= $(CURDIR)/target/prometheus/promtool
 
-.PHONY: test parts lint deny clean-parts test-deploy
+.PHONY: test parts lint deny clean-parts test-deploy test-chart chart-files
 
 # Most tests wait for a cloud rather than work.
 test: export RUST_TEST_THREADS ?= 4
@@ -20,6 +20,25 @@ target/python/stamp: tests/requirements.txt
 target/prometheus/stamp:
 	tests/support/parts.sh prometheus
 
+.PHONY: test-deploy
+test-deploy: test-chart
+
+# The chart, with helm, the published schemas, Kubernetes' own judge of pods, and the program. Needs Go besides.
+test-chart: export TEST_VIGIE ?= $(CURDIR)/target/debug/vigie
+test-chart: target/chart/stamp target/prometheus/stamp
+	[ "$$TEST_VIGIE" != "$(CURDIR)/target/debug/vigie" ] || cargo build --locked
+	target/chart/python/bin/python -m unittest discover --start-directory deploy/chart/tests
+
+target/chart/stamp: $(addprefix deploy/chart/tests/,parts.sh requirements.txt podsecurity/main.go podsecurity/go.mod)
+	deploy/chart/tests/parts.sh
+
+# Helm reads nothing outside a chart: it has copies.
+chart-files:
+	rm -rf deploy/chart/files
+	mkdir -p deploy/chart/files/rules deploy/chart/files/dashboards
+	cp deploy/prometheus/rules/*.yml deploy/chart/files/rules/
+	cp dashboards/*.json deploy/chart/files/dashboards/
+
 lint:
 	cargo fmt --check
 	cargo clippy --all-targets --locked -- -D warnings
@@ -30,7 +49,7 @@ deny:
 	cargo deny --locked check
 
 clean-parts:
-	rm -rf target/python target/prometheus target/grafana
+	rm -rf target/python target/prometheus target/grafana target/chart
 
 .PHONY: test-dashboards
 test-deploy: test-dashboards
