@@ -71,12 +71,23 @@ struct WrittenOverrides<T> {
     sts: Option<Written<T>>,
 }
 
+/// What relative paths are below.
+pub(super) struct Folders<'a> {
+    pub(super) settings: &'a Path,
+    /// That of the settings too, unless a service manager hands the key over.
+    pub(super) credentials: &'a Path,
+}
+
 impl WrittenSettings {
-    /// The settings in force. Relative paths are below `folder`.
-    pub(super) fn into_settings(self, folder: &Path, registry: Registry<'_>) -> Result<Settings, Fault> {
+    /// The settings in force.
+    pub(super) fn into_settings(
+        self,
+        folders: &Folders<'_>,
+        registry: Registry<'_>,
+    ) -> Result<Settings, Fault> {
         let mut accounts: Vec<Account> = Vec::new();
         for (index, written) in self.account.unwrap_or_default().into_iter().enumerate() {
-            let account = written.into_account(folder, registry);
+            let account = written.into_account(folders, registry);
             let account = account.map_err(|fault| fault.under(&format!("account[{index}]")))?;
             if let Some(first) = accounts.iter().position(|other| other.name == account.name) {
                 return Err(Fault::value(
@@ -180,7 +191,7 @@ impl WrittenAccount {
         })
     }
 
-    fn into_account(self, folder: &Path, registry: Registry<'_>) -> Result<Account, Fault> {
+    fn into_account(self, folders: &Folders<'_>, registry: Registry<'_>) -> Result<Account, Fault> {
         let regions = regions::read(self.regions, self.provider)?;
         for (key, value) in [("fips", self.fips), ("dual_stack", self.dual_stack)] {
             if value == Some(true) && self.provider != Provider::Aws {
@@ -191,14 +202,14 @@ impl WrittenAccount {
                 return Err(Fault::value(key, sentence));
             }
         }
-        let below = |written: Option<Written<FilePath>>| -> Option<PathBuf> {
+        let below = |folder: &Path, written: Option<Written<FilePath>>| -> Option<PathBuf> {
             written.map(|Written(FilePath(path))| folder.join(path))
         };
         Ok(Account {
             name: self.name.0.0,
             provider: self.provider,
             regions,
-            credentials_file: below(self.credentials_file),
+            credentials_file: below(folders.credentials, self.credentials_file),
             profile: self.profile.map(|Written(ProfileName(name))| name),
             kinds: enabled(self.kinds, self.provider, registry)?,
             tags: tags("tags", self.tags)?.unwrap_or_default(),
@@ -215,7 +226,7 @@ impl WrittenAccount {
             signing_names: (self.signing_names).map_or_else(Overrides::default, |written| {
                 written.map(|SigningName(name)| name)
             }),
-            ca_bundle: below(self.ca_bundle),
+            ca_bundle: below(folders.settings, self.ca_bundle),
         })
     }
 }

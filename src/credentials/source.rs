@@ -234,7 +234,7 @@ impl Watched {
     }
 
     fn warn_of_readers(&self, stamp: &Stamp) {
-        if let Some(mode) = stamp.loose_mode() {
+        if let Some(mode) = stamp.loose_mode(&self.path) {
             let path = self.path.display();
             tracing::warn!(
                 "credentials file {path} has mode {mode:04o}, so others can read it: run `chmod 600 {path}`"
