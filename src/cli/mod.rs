@@ -332,8 +332,8 @@ impl AccountArguments {
                 return Err(no_provider());
             }
             return Err(Failure::usage(anyhow::anyhow!(
-                "no account to poll: write `--config FILE`, or `--provider outscale --region eu-west-2` \
-                 (`vigie demo` needs neither)"
+                "no account to poll: write `--config FILE` (or set VIGIE_CONFIG), or `--provider outscale --region \
+                 eu-west-2` (VIGIE_PROVIDER, VIGIE_REGIONS); `vigie demo` needs neither"
             )));
         };
         let one = OneAccount {
