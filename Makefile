@@ -66,4 +66,5 @@ test-systemd: static
 	deploy/systemd/test.sh $(STATIC)
 
 test-deb: deb
-	deploy/debian/test.sh
+	deploy/parts.sh systemd
+	deploy/debian/test.sh target/debian/vigie_*.deb
