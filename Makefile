@@ -60,6 +60,8 @@ deb: static
 
 test-container: image
 	deploy/container/test.sh target/image/vigie.tar
+	deploy/parts.sh compose
+	deploy/container/test-compose.sh
 
 test-systemd: static
 	deploy/parts.sh systemd

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Get what building and testing the deliveries needs: parts.sh musl | buildah | systemd | cargo-deb …
+# Get what building and testing the deliveries needs: parts.sh musl | buildah | systemd | cargo-deb | compose
 # A part that cannot be had is an error that says what to install.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -47,9 +47,19 @@ cargo_deb() {
         give_up "cargo-deb $version could not be built: \`cargo install cargo-deb\`."
 }
 
+# The loader of `docker compose`, which validates a file without an engine.
+compose() {
+    local version=v2.9.0 program
+    program=$PWD/target/tools/bin/compose-spec
+    [ "$(go version -m "$program" 2>/dev/null | awk '$1 == "mod" { print $3 }')" = "$version" ] && return
+    command -v go >/dev/null || give_up "compose.yaml is validated by a program in Go: install Go."
+    GOBIN=$PWD/target/tools/go go install "github.com/compose-spec/compose-go/v2/cmd@$version" &&
+        mv target/tools/go/cmd "$program" || give_up "compose-go $version could not be built."
+}
+
 for part in "$@"; do
     case $part in
-    musl | buildah | systemd) "$part" ;;
+    musl | buildah | systemd | compose) "$part" ;;
     cargo-deb) cargo_deb ;;
     *) give_up "no such part: $part" ;;
     esac
