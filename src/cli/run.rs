@@ -63,9 +63,9 @@ pub(super) async fn serve(agent: Agent, listener: TcpListener) -> Result<(), Fai
     Ok(())
 }
 
-/// The signal that ends the process, once it comes; listened for from this call on. SIGHUP is answered by a call.
+/// The signal that ends the process, once it comes; listened for from this call on. On SIGHUP it calls `answer`.
 pub(super) fn told_to_end(
-    hung_up: impl Fn() + Send + 'static,
+    answer: impl Fn() + Send + 'static,
 ) -> anyhow::Result<impl Future<Output = &'static str> + Send + 'static> {
     let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
@@ -75,7 +75,7 @@ pub(super) fn told_to_end(
             tokio::select! {
                 _ = terminate.recv() => return "SIGTERM",
                 _ = interrupt.recv() => return "SIGINT",
-                _ = hang_up.recv() => hung_up(),
+                _ = hang_up.recv() => answer(),
             }
         }
     })
