@@ -132,11 +132,7 @@ fn panels_are_explained_and_lie_beside_each_other() {
         let (mut taken, mut ids) = (BTreeSet::new(), BTreeSet::new());
         for panel in list(&board["panels"]) {
             let at = |key: &str| panel["gridPos"][key].as_u64().expect("it is a number");
-            assert!(
-                ids.insert(panel["id"].to_string()),
-                "{}: {panel}",
-                file.display()
-            );
+            assert!(ids.insert(panel["id"].to_string()), "{}: {panel}", file.display());
             for (x, y) in
                 (at("x")..at("x") + at("w")).flat_map(|x| (at("y")..at("y") + at("h")).map(move |y| (x, y)))
             {
