@@ -133,7 +133,11 @@ pub(super) async fn demo(arguments: Arguments) -> Result<(), Failure> {
         "    curl -s http://{address}/metrics | grep -E 'state=\"stopped\"}} 1$|backend_healthy.* 0$'"
     ))?;
     say("Ctrl-C ends it")?;
-    run::serve(agent, listener).await
+    let nothing_written = run::Origin {
+        load: None,
+        lifecycle: false,
+    };
+    run::serve(agent, listener, nothing_written).await
 }
 
 /// The key that an admin of the cloud gives to vigie, as `vigie bootstrap` makes it; kept in memory alone.

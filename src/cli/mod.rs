@@ -47,6 +47,9 @@ enum Command {
         account: AccountArguments,
         #[command(flatten)]
         listen: ListenArgument,
+        /// Let `POST /-/reload` ask for the settings to be taken anew, as SIGHUP does.
+        #[arg(long)]
+        enable_lifecycle: bool,
     },
     /// Poll every kind once and print what was found.
     #[command(after_help = "Example:\n  vigie once --provider outscale --region eu-west-2 --format table")]
@@ -228,6 +231,12 @@ impl Failure {
     /// A person must decide.
     pub const REFUSED: u8 = 3;
 
+    /// What to tell the person.
+    fn into_error(self) -> anyhow::Error {
+        let untold = || anyhow::anyhow!("it was told already");
+        self.error.unwrap_or_else(untold)
+    }
+
     fn usage(error: impl Into<anyhow::Error>) -> Self {
         Self {
             exit_code: Self::USAGE,
@@ -271,11 +280,24 @@ impl Cli {
     /// Does what was asked for.
     pub fn run(self) -> Result<(), Failure> {
         match self.command {
-            Command::Run { account, listen } => {
-                let mut settings = account.settings()?;
-                settings.listen = Given::value(listen.listen.as_ref()).unwrap_or(settings.listen);
+            Command::Run {
+                account,
+                listen,
+                enable_lifecycle,
+            } => {
+                let load = || {
+                    let mut settings = account.settings()?;
+                    settings.listen = Given::value(listen.listen.as_ref()).unwrap_or(settings.listen);
+                    Ok(settings)
+                };
+                let settings: Settings = load()?;
                 start_log(settings.log_format, "info");
-                wait_for(run::run(&settings))
+                let again = || load().map_err(Failure::into_error);
+                let origin = run::Origin {
+                    load: Some(&again),
+                    lifecycle: enable_lifecycle,
+                };
+                wait_for(run::run(&settings, origin))
             }
             Command::Once { account, format } => {
                 let settings = account.settings()?;
