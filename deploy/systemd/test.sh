@@ -76,8 +76,8 @@ passed "it is started anew where it gives none"
 
 pid=$(property MainPID)
 inside systemctl reload vigie.service
-hung_up() { [[ $(said_last) == *SIGHUP* ]]; }
-wait_for "SIGHUP to be seen" hung_up
+taken_anew() { [[ $(said_last) == *"settings are in force"* ]]; }
+wait_for "the settings to be taken anew" taken_anew
 is "the process after a reload" "$pid active" "$(property MainPID) $(property ActiveState)"
 passed "it is reloaded"
 cp "$root/etc/vigie/vigie.toml" "$home/vigie.toml"
