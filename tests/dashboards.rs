@@ -49,14 +49,10 @@ async fn every_name_in_a_query_is_listed() {
 #[tokio::test]
 async fn no_panel_is_empty_on_the_demo() {
     let demos = [demo("outscale").await, demo("aws").await];
-    let scrapes: String = demos
-        .iter()
-        .map(|(port, _)| {
-            format!(
-                "- {{ job_name: 'vigie-{port}', static_configs: [{{ targets: ['127.0.0.1:{port}'] }}] }}\n"
-            )
-        })
-        .collect();
+    let [outscale, aws] = [&demos[0].0, &demos[1].0];
+    let scrapes = format!(
+        "- {{ job_name: vigie, static_configs: [{{ targets: ['127.0.0.1:{outscale}', '127.0.0.1:{aws}'] }}] }}\n"
+    );
     let prometheus = Prometheus::start(&scrapes).await;
 
     let mut open: Vec<Query> = boards().iter().flat_map(|(_, board)| queries(board)).collect();
@@ -132,11 +128,7 @@ fn panels_are_explained_and_lie_beside_each_other() {
         let (mut taken, mut ids) = (BTreeSet::new(), BTreeSet::new());
         for panel in list(&board["panels"]) {
             let at = |key: &str| panel["gridPos"][key].as_u64().expect("it is a number");
-            assert!(
-                ids.insert(panel["id"].to_string()),
-                "{}: {panel}",
-                file.display()
-            );
+            assert!(ids.insert(panel["id"].to_string()), "{}: {panel}", file.display());
             for (x, y) in
                 (at("x")..at("x") + at("w")).flat_map(|x| (at("y")..at("y") + at("h")).map(move |y| (x, y)))
             {

@@ -264,7 +264,7 @@ fn say(line: &str) -> Result<(), Failure> {
 const POLL_EVERY: Duration = Duration::from_secs(2);
 
 /// Once soon after the start is all there is to see.
-const AUDIT_EVERY: Duration = Duration::from_hours(1);
+const AUDIT_EVERY: Duration = Duration::from_secs(60 * 60);
 
 /// Nobody else asks the demo cloud.
 const BUDGET: f64 = 50.0;
