@@ -4,7 +4,8 @@ export TEST_PYTHON ?= $(CURDIR)/target/python/bin/python
 export TEST_PROMETHEUS ?= $(CURDIR)/target/prometheus/prometheus
 export TEST_PROMTOOL ?= $(CURDIR)/target/prometheus/promtool
 
-.PHONY: test parts lint deny clean-parts test-deploy
+.PHONY: test parts lint deny clean-parts test-deploy test-chart chart-files
+.PHONY: static image-files image deb test-deploy test-container test-systemd test-deb
 
 # Most tests wait for a cloud rather than work.
 test: export RUST_TEST_THREADS ?= 4
@@ -20,6 +21,25 @@ target/python/stamp: tests/requirements.txt
 target/prometheus/stamp:
 	tests/support/parts.sh prometheus
 
+.PHONY: test-deploy
+test-deploy: test-chart
+
+# The chart, with helm, the published schemas, Kubernetes' own judge of pods, and the program. Needs Go besides.
+test-chart: export TEST_VIGIE ?= $(CURDIR)/target/debug/vigie
+test-chart: target/chart/stamp target/prometheus/stamp
+	[ "$$TEST_VIGIE" != "$(CURDIR)/target/debug/vigie" ] || cargo build --locked
+	target/chart/python/bin/python -m unittest discover --start-directory deploy/chart/tests
+
+target/chart/stamp: $(addprefix deploy/chart/tests/,parts.sh requirements.txt podsecurity/main.go podsecurity/go.mod)
+	deploy/chart/tests/parts.sh
+
+# Helm reads nothing outside a chart: it has copies.
+chart-files:
+	rm -rf deploy/chart/files
+	mkdir -p deploy/chart/files/rules deploy/chart/files/dashboards
+	cp deploy/prometheus/rules/*.yml deploy/chart/files/rules/
+	cp dashboards/*.json deploy/chart/files/dashboards/
+
 lint:
 	cargo fmt --check
 	cargo clippy --all-targets --locked -- -D warnings
@@ -30,7 +50,7 @@ deny:
 	cargo deny --locked check
 
 clean-parts:
-	rm -rf target/python target/prometheus target/grafana
+	rm -rf target/python target/prometheus target/grafana target/chart
 
 .PHONY: test-dashboards
 test-deploy: test-dashboards
@@ -44,3 +64,41 @@ target/grafana/stamp: tests/grafana/requirements.txt target/python/stamp
 	$(TEST_PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --target target/grafana \
 		--requirement tests/grafana/requirements.txt
 	touch $@
+
+# The deliveries, and their tests: they need more than `make test`, and get it themselves as root.
+test-deploy: test-container test-systemd test-deb
+
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p;/^\[dependencies\]/q' Cargo.toml)
+MUSL = $(shell uname -m)-unknown-linux-musl
+STATIC = target/$(MUSL)/release/vigie
+
+# One static binary for the image, the package and the unit's test.
+static: export CC_$(subst -,_,$(MUSL)) = musl-gcc
+static: export VIGIE_REVISION ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+static:
+	deploy/parts.sh musl
+	cargo build --release --locked --target $(MUSL)
+
+image-files: static
+	deploy/container/files.sh $(STATIC) target/image/files
+
+image: image-files
+	deploy/container/build.sh $(VERSION)
+
+deb: static
+	deploy/parts.sh cargo-deb
+	rm -rf target/debian
+	target/tools/bin/cargo-deb --locked --no-build --target $(MUSL) --output target/debian/
+
+test-container: image
+	deploy/container/test.sh target/image/vigie.tar
+	deploy/parts.sh compose
+	deploy/container/test-compose.sh
+
+test-systemd: static
+	deploy/parts.sh systemd
+	deploy/systemd/test.sh $(STATIC)
+
+test-deb: deb
+	deploy/parts.sh systemd
+	deploy/debian/test.sh target/debian/vigie_*.deb

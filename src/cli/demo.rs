@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use clap::Args;
 use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
+use tracing::info;
 
 use super::identity::Progress;
 use super::{AccountArguments, Failure, Given, PlaceArguments, run};
@@ -216,7 +217,7 @@ fn watching(cloud: &Cloud, provider: Provider, region: &str, key: &Credentials) 
 
 /// Tells other clients how to come in, and lets them until told to end.
 async fn cloud_only(cloud: &Cloud, provider: Provider, region: &str) -> Result<(), Failure> {
-    let told_to_end = run::told_to_end()?;
+    let told_to_end = run::told_to_end(|| info!("SIGHUP: the cloud stays as it is"))?;
     let policy = Policy::of_kinds(provider, &kinds_of(provider));
     let actions: Vec<&str> = policy.actions().collect();
     let key = cloud.create_describe_only_user("vigie", &actions);

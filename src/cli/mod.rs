@@ -5,11 +5,13 @@
 mod audit;
 mod check;
 mod demo;
+mod health;
 mod identity;
 mod measured;
 mod metrics;
 mod once;
 mod run;
+mod service;
 mod table;
 
 use std::io::IsTerminal as _;
@@ -18,6 +20,7 @@ use std::str::FromStr;
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
+use reqwest::Url;
 use tracing::warn;
 use tracing_subscriber::EnvFilter;
 
@@ -93,6 +96,17 @@ enum Command {
         /// As a table for documentation.
         #[arg(long)]
         markdown: bool,
+    },
+    /// Ask the agent on this machine whether it is healthy, as container engines do.
+    ///
+    /// Exit code: 0 healthy, 1 not.
+    #[command(after_help = "Example:\n  vigie health --url http://127.0.0.1:9980/-/healthy")]
+    Health {
+        /// What to ask [default: where `--listen` says, as the agent itself takes it].
+        #[arg(long, value_name = "URL")]
+        url: Option<Url>,
+        #[command(flatten)]
+        listen: ListenArgument,
     },
     /// Start a simulated cloud and watch it: no account needed.
     #[command(
@@ -297,6 +311,7 @@ impl Cli {
                 wait_for(check::check(&settings, live))
             }
             Command::Metrics { markdown } => metrics::metrics(markdown),
+            Command::Health { url, listen } => wait_for(health::health(url, &listen)),
             Command::Demo(arguments) => {
                 start_log(LogFormat::Text, "info");
                 wait_for(demo::demo(arguments))
@@ -318,8 +333,8 @@ impl AccountArguments {
                 return Err(no_provider());
             }
             return Err(Failure::usage(anyhow::anyhow!(
-                "no account to poll: write `--config FILE`, or `--provider outscale --region eu-west-2` \
-                 (`vigie demo` needs neither)"
+                "no account to poll: write `--config FILE` (or set VIGIE_CONFIG), or `--provider outscale --region \
+                 eu-west-2` (VIGIE_PROVIDER, VIGIE_REGIONS); `vigie demo` needs neither"
             )));
         };
         let one = OneAccount {

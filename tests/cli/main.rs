@@ -19,6 +19,8 @@ mod bad_settings;
 mod commands;
 mod demo_command;
 mod forecast;
+mod health;
 mod denied;
 mod once;
+mod service;
 mod tables;
