@@ -49,14 +49,10 @@ async fn every_name_in_a_query_is_listed() {
 #[tokio::test]
 async fn no_panel_is_empty_on_the_demo() {
     let demos = [demo("outscale").await, demo("aws").await];
-    let scrapes: String = demos
-        .iter()
-        .map(|(port, _)| {
-            format!(
-                "- {{ job_name: 'vigie-{port}', static_configs: [{{ targets: ['127.0.0.1:{port}'] }}] }}\n"
-            )
-        })
-        .collect();
+    let [outscale, aws] = [&demos[0].0, &demos[1].0];
+    let scrapes = format!(
+        "- {{ job_name: vigie, static_configs: [{{ targets: ['127.0.0.1:{outscale}', '127.0.0.1:{aws}'] }}] }}\n"
+    );
     let prometheus = Prometheus::start(&scrapes).await;
 
     let mut open: Vec<Query> = boards().iter().flat_map(|(_, board)| queries(board)).collect();
@@ -74,26 +70,28 @@ async fn no_panel_is_empty_on_the_demo() {
     }
     let deadline = Instant::now() + LONGEST;
     let mut shown: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut answered = Vec::new();
     loop {
         let mut left = Vec::new();
         for query in open {
             let answer = prometheus.query(&query.expression).await;
             let answer = answer.unwrap_or_else(|error| panic!("{query:?}: {error}"));
             let labels: BTreeSet<String> = answer.iter().flat_map(labels_of).collect();
-            let (has_data, has_labels) = (
-                answer
-                    .iter()
-                    .any(|element| !element.value().is_nan() || query.may_be_nan()),
-                labels.is_superset(&query.labels),
-            );
+            let is_value = |element: &Element| !element.value().is_nan() || query.may_be_nan();
+            let is_answered = answer.iter().any(is_value) && labels.is_superset(&query.labels);
             shown.entry(query.panel.clone()).or_default().extend(labels);
-            if !has_data || !has_labels {
+            if is_answered {
+                answered.push(query);
+            } else {
                 left.push(query);
             }
         }
         open = left;
         let missing = missing(&shown);
-        if open.is_empty() && missing.is_empty() {
+        // An answer without a column of its table may have come too early: another cloud has more to say.
+        let lacks = |query: &Query| missing.iter().any(|(panel, _)| *panel == query.panel);
+        open.extend(answered.extract_if(.., |query| lacks(query)));
+        if open.is_empty() {
             break;
         }
         assert!(

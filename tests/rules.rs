@@ -169,7 +169,7 @@ async fn broken_expression_fails_the_tests() {
     check(mutants.iter().map(|(_, mutant)| &**mutant)).await;
     let survivors: Vec<_> = stream::iter(mutants)
         .map(async |(name, mutant)| {
-            let survives = broken(&name, &mutant).await.passes_its_tests(&name).await;
+            let survives = broken(&name, &mutant).passes_its_tests(&name).await;
             survives.then_some((name, mutant))
         })
         .buffer_unordered(2)
@@ -196,7 +196,7 @@ async fn check(expressions: impl Iterator<Item = &str>) {
 struct Copy(TempDir);
 
 /// A copy in which an alert has another expression.
-async fn broken(alert: &str, expression: &str) -> Copy {
+fn broken(alert: &str, expression: &str) -> Copy {
     let copy = Copy(tempfile::tempdir().expect("a temporary folder can be made"));
     for folder in ["rules", "tests"] {
         fs::create_dir(copy.0.path().join(folder)).expect("a folder can be made");
@@ -269,21 +269,22 @@ fn mutants(expression: &str) -> Vec<String> {
             }
             _ => continue,
         };
-        let after = token.at + token.text.len();
-        mutants.push(format!(
-            "{}{other}{}",
-            &expression[..token.at],
-            &expression[after..]
-        ));
+        mutants.push(replaced(expression, token.at, token.at + token.text.len(), other));
     }
     for (index, &(or, after)) in ends.iter().enumerate() {
         let next = ends.get(index + 1).map_or(expression.len(), |next| next.0);
-        mutants.push(format!("{}{}", &expression[..or], &expression[next..]));
+        mutants.push(replaced(expression, or, next, ""));
         if index == 0 {
-            mutants.push(expression[after..].to_owned());
+            mutants.push(replaced(expression, 0, after, ""));
         }
     }
     mutants
+}
+
+/// A text with another in place of a part.
+fn replaced(text: &str, from: usize, to: usize, other: &str) -> String {
+    let ((before, _), (_, after)) = (text.split_at(from), text.split_at(to));
+    format!("{before}{other}{after}")
 }
 
 /// A file of rules.

@@ -1,4 +1,4 @@
-//! Which metrics and labels an expression of PromQL names. Whether it is one is for Prometheus to say.
+//! Which metrics and labels an expression of `PromQL` names. Whether it is one is for Prometheus to say.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -52,33 +52,28 @@ impl Names {
 
 /// The pieces of an expression: names, numbers, quoted texts, and operators.
 pub(crate) fn tokens(expression: &str) -> Vec<Token<'_>> {
-    let (mut tokens, mut at) = (Vec::new(), 0);
-    while let Some(first) = expression[at..].chars().next() {
-        let rest = &expression[at..];
-        let length = if first.is_whitespace() {
-            at += first.len_utf8();
-            continue;
-        } else if first == '#' {
-            at += rest.find('\n').unwrap_or(rest.len());
-            continue;
+    let (mut tokens, mut rest) = (Vec::new(), expression.trim_start());
+    while let Some(first) = rest.chars().next() {
+        let length = if first == '#' {
+            rest.find('\n').unwrap_or(rest.len())
         } else if of_a_name(first) {
-            rest.find(|letter| !of_a_name(letter) && letter != '.')
-                .unwrap_or(rest.len())
+            let ends = |letter| !of_a_name(letter) && letter != '.';
+            rest.find(ends).unwrap_or(rest.len())
         } else if matches!(first, '"' | '\'') {
             end_of_text(rest, first)
-        } else if ["==", "!=", ">=", "<=", "=~", "!~"]
-            .iter()
-            .any(|pair| rest.starts_with(pair))
-        {
+        } else if COMPARISONS.iter().any(|pair| rest.starts_with(pair)) {
             2
         } else {
             first.len_utf8()
         };
-        tokens.push(Token {
-            text: &rest[..length],
-            at,
-        });
-        at += length;
+        let (text, after) = rest.split_at(length);
+        if first != '#' {
+            tokens.push(Token {
+                text,
+                at: expression.len() - rest.len(),
+            });
+        }
+        rest = after.trim_start();
     }
     tokens
 }
@@ -111,6 +106,7 @@ fn owned(token: &Token<'_>) -> String {
     token.text.to_owned()
 }
 
+const COMPARISONS: [&str; 6] = ["==", "!=", ">=", "<=", "=~", "!~"];
 const GROUPINGS: [&str; 6] = ["by", "without", "on", "ignoring", "group_left", "group_right"];
 const WORDS: [&str; 7] = ["and", "or", "unless", "bool", "offset", "NaN", "Inf"];
 const AGGREGATIONS: [&str; 9] = [
