@@ -4,7 +4,7 @@ export TEST_PYTHON ?= $(CURDIR)/target/python/bin/python
 export TEST_PROMETHEUS ?= $(CURDIR)/target/prometheus/prometheus
 export TEST_PROMTOOL ?= $(CURDIR)/target/prometheus/promtool
 
-.PHONY: test parts lint deny clean-parts
+.PHONY: test parts lint deny clean-parts test-deploy test-chart chart-files
 .PHONY: static image-files image deb test-deploy test-container test-systemd test-deb
 
 # Most tests wait for a cloud rather than work.
@@ -21,6 +21,25 @@ target/python/stamp: tests/requirements.txt
 target/prometheus/stamp:
 	tests/support/parts.sh prometheus
 
+.PHONY: test-deploy
+test-deploy: test-chart
+
+# The chart, with helm, the published schemas, Kubernetes' own judge of pods, and the program. Needs Go besides.
+test-chart: export TEST_VIGIE ?= $(CURDIR)/target/debug/vigie
+test-chart: target/chart/stamp target/prometheus/stamp
+	[ "$$TEST_VIGIE" != "$(CURDIR)/target/debug/vigie" ] || cargo build --locked
+	target/chart/python/bin/python -m unittest discover --start-directory deploy/chart/tests
+
+target/chart/stamp: $(addprefix deploy/chart/tests/,parts.sh requirements.txt podsecurity/main.go podsecurity/go.mod)
+	deploy/chart/tests/parts.sh
+
+# Helm reads nothing outside a chart: it has copies.
+chart-files:
+	rm -rf deploy/chart/files
+	mkdir -p deploy/chart/files/rules deploy/chart/files/dashboards
+	cp deploy/prometheus/rules/*.yml deploy/chart/files/rules/
+	cp dashboards/*.json deploy/chart/files/dashboards/
+
 lint:
 	cargo fmt --check
 	cargo clippy --all-targets --locked -- -D warnings
@@ -31,7 +50,20 @@ deny:
 	cargo deny --locked check
 
 clean-parts:
-	rm -rf target/python target/prometheus
+	rm -rf target/python target/prometheus target/grafana target/chart
+
+.PHONY: test-dashboards
+test-deploy: test-dashboards
+
+# The dashboards, held to Grafana's published schema.
+test-dashboards: target/grafana/stamp
+	PYTHONPATH=target/grafana $(TEST_PYTHON) tests/grafana/schema.py dashboards/*.json
+
+target/grafana/stamp: tests/grafana/requirements.txt target/python/stamp
+	rm -rf target/grafana
+	$(TEST_PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --target target/grafana \
+		--requirement tests/grafana/requirements.txt
+	touch $@
 
 # The deliveries, and their tests: they need more than `make test`, and get it themselves as root.
 test-deploy: test-container test-systemd test-deb

@@ -60,12 +60,13 @@ impl Format {
 pub struct Page {
     registry: Registry,
     shown: RwLock<Arc<Shown>>,
-    stale_after: Duration,
 }
 
 /// Where readings come from.
-#[derive(Default, Clone)]
+#[derive(Clone)]
 struct Shown {
+    /// The age at which a reading is not shown any more.
+    stale_after: Duration,
     watched: Vec<Watched>,
     joined: Vec<Arc<Joined>>,
 }
@@ -89,8 +90,11 @@ impl Page {
         registry.register(Box::new(ProcessCollector::for_self()))?;
         Ok(Self {
             registry,
-            shown: RwLock::default(),
-            stale_after,
+            shown: RwLock::new(Arc::new(Shown {
+                stale_after,
+                watched: Vec::new(),
+                joined: Vec::new(),
+            })),
         })
     }
 
@@ -112,6 +116,19 @@ impl Page {
                 .joined
                 .retain(|joined| (joined.account.as_str(), joined.region.as_str()) != (account, region));
         });
+    }
+
+    /// Shows nothing more of an account.
+    pub fn remove_account(&self, account: &str) {
+        self.change(|shown| {
+            shown.watched.retain(|watched| watched.account != account);
+            shown.joined.retain(|joined| joined.account != account);
+        });
+    }
+
+    /// Shows no reading that is older than this from now on.
+    pub fn drop_readings_after(&self, stale_after: Duration) {
+        self.change(|shown| shown.stale_after = stale_after);
     }
 
     /// What is watched, for the pages that people read.
@@ -136,7 +153,7 @@ impl Page {
     }
 
     fn is_fresh(&self, reading: &Reading) -> bool {
-        !reading.is_older_than(self.stale_after)
+        !reading.is_older_than(self.shown().stale_after)
     }
 
     fn shown(&self) -> Arc<Shown> {

@@ -5,7 +5,7 @@
 //! it was already seen behind a load balancer: one that was launched in between is not taken for dead.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::time::Instant;
@@ -57,8 +57,8 @@ pub struct Joined {
 #[derive(Debug, Default)]
 struct State {
     instances: Option<Arc<Reading>>,
-    /// By kind.
-    balancers: HashMap<&'static str, Balancers>,
+    /// By kind, in an order that is the same on every page.
+    balancers: BTreeMap<&'static str, Balancers>,
 }
 
 #[derive(Debug)]

@@ -28,6 +28,8 @@ pub struct Kind {
     pub name: &'static str,
     /// The clouds that have it.
     pub providers: &'static [Provider],
+    /// Whether it is polled where nobody names kinds.
+    pub by_default: bool,
     /// Every action it calls; all of them only describe.
     pub actions: &'static [&'static Action],
     /// The objects for each of which it makes one call more, in words; none if listing is all.

@@ -19,16 +19,17 @@ use page::Page;
 use parts::{DEADLINE, free_port};
 use truth::Truth;
 
-/// More reservations than the largest page of `DescribeInstances` holds, and more load balancers
-/// than a page of moto's.
+/// More reservations than the largest page of `DescribeInstances` holds, and more load balancers, of
+/// the classic sort and of the others, than a page of moto's.
 const INSTANCES: usize = 1030;
 const LOAD_BALANCERS: usize = 60;
 
 /// What moto has: all but the status of volumes.
-const KINDS: [&str; 8] = [
+const KINDS: [&str; 9] = [
     "instances",
     "instance_status",
     "load_balancers",
+    "target_groups",
     "availability_zones",
     "volumes",
     "addresses",

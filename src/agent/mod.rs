@@ -2,33 +2,34 @@
 
 mod plan;
 mod regions;
+mod running;
 mod watch;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::future;
 use prometheus::Registry;
-use tokio::task::JoinSet;
 use tracing::warn;
 
 use crate::api;
 use crate::config::{self, Settings};
-use crate::credentials::{self, Variables};
+use crate::credentials::{self, Found, Variables};
 use crate::exposition::{self, Page};
 use crate::identity::{self, Audit, Auditor};
 use crate::metric::Family;
 use crate::poller;
 use crate::reading::Reading;
 use plan::{Plan, Prepared, Region, Workshop};
+pub use running::Running;
 
 /// Everything that runs, before it runs.
 pub struct Agent {
     /// The page over all polls.
     pub page: Arc<Page>,
     accounts: Vec<Watch>,
-    is_audited: bool,
-    audit_interval: Option<Duration>,
+    workshop: Workshop,
+    settings: Settings,
+    config_metrics: config::Metrics,
 }
 
 /// One account, and the regions of it that are known.
@@ -51,6 +52,23 @@ pub struct Failed {
     pub error: api::Error,
     /// The same for people, with what to do about it.
     pub explained: String,
+}
+
+/// An error when every account is without a place for its key; a warning for each of some.
+pub fn some_found(looked: Vec<(&str, Result<(), credentials::Error>)>) -> Result<(), credentials::Error> {
+    let accounts = looked.len();
+    let mut missing: Vec<_> = (looked.into_iter())
+        .filter_map(|(account, found)| Some((account, found.err()?)))
+        .collect();
+    if missing.len() == accounts
+        && let Some((_, reason)) = missing.pop()
+    {
+        return Err(reason);
+    }
+    for (account, reason) in missing {
+        warn!(account, "no usable key, looking again at each poll: {reason}");
+    }
+    Ok(())
 }
 
 /// Every family of the agent's own rooms.
@@ -78,60 +96,41 @@ impl Agent {
 
     fn build(settings: &Settings, variables: &Variables, is_audited: bool) -> anyhow::Result<Self> {
         let registry = Registry::new();
-        let mut workshop = Workshop::new(settings, variables, is_audited, &registry)?;
-        let mut accounts = Vec::new();
-        for account in &settings.accounts {
-            let plan = workshop.plan(account)?;
-            let listed = account.regions.listed().iter();
-            let regions = listed
-                .map(|region| plan.region(region))
-                .collect::<anyhow::Result<_>>()?;
-            accounts.push(Watch {
-                finding: plan.finding_poll(),
-                plan,
-                regions,
-            });
-        }
-        config::Metrics::register(&registry)?.loaded();
+        let mut workshop = Workshop::new(variables, is_audited, &registry)?;
+        let parts = parts(settings).into_iter();
+        let accounts: Vec<Watch> = parts
+            .map(|part| Watch::new(&mut workshop, settings, &part))
+            .collect::<anyhow::Result<_>>()?;
+        let config_metrics = config::Metrics::register(&registry)?;
+        config_metrics.loaded();
         let page = Arc::new(Page::new(registry, settings.stale_after)?);
         for account in &accounts {
-            page.add(
-                account.finding.iter().map(|finding| finding.watched.clone()),
-                None,
-            );
-            for region in &account.regions {
-                show(&page, region);
-            }
+            account.show(&page);
         }
         Ok(Self {
             page,
             accounts,
-            is_audited,
-            audit_interval: settings.audit_interval,
+            workshop,
+            settings: settings.clone(),
+            config_metrics,
         })
     }
 
-    /// Reads every account's key once. Accounts without one are told of and go on looking for it; an error
-    /// when there is none at all.
-    pub fn read_keys(&self) -> Result<(), credentials::Error> {
-        let mut missing = Vec::new();
-        for Watch { plan, .. } in &self.accounts {
-            if let Err(reason) = plan.account.key() {
-                missing.push((&plan.account, reason));
-            }
-        }
-        if missing.len() == self.accounts.len()
-            && let Some((_, reason)) = missing.pop()
-        {
-            return Err(reason);
-        }
-        for (account, reason) in missing {
-            warn!(
-                account = account.name,
-                "no usable key, looking again at each poll: {reason}"
-            );
-        }
-        Ok(())
+    /// Looks once where every account's key comes from, and gives that. Asks nobody for one.
+    pub fn places(&self) -> Vec<(&str, Result<Found, credentials::Error>)> {
+        let accounts = self.accounts.iter().map(|watch| &watch.plan.account);
+        accounts
+            .map(|account| (account.name.as_str(), account.place()))
+            .collect()
+    }
+
+    /// Makes sure that there is a place for an account's key to come from. Accounts without one are told of and go on
+    /// looking for it; an error when there is none at all.
+    pub async fn find_keys(&self) -> Result<(), credentials::Error> {
+        let accounts = self.accounts.iter().map(|watch| &watch.plan.account);
+        let looked = future::join_all(accounts.clone().map(|account| account.has_place())).await;
+        let names = accounts.map(|account| account.name.as_str());
+        some_found(names.zip(looked).collect())
     }
 
     /// Finds the regions of the accounts that are to be watched in all of them. Needed before [`Agent::audit`]; a
@@ -152,9 +151,9 @@ impl Agent {
         failed
     }
 
-    /// Starts every poll, and the audits that the settings ask for; they end when the set is dropped.
-    pub fn start(self) -> JoinSet<()> {
-        watch::start(self)
+    /// Starts every poll, and the audits that the settings ask for; they end when what is given is dropped.
+    pub fn start(self) -> Running {
+        Running::start(self)
     }
 
     /// Polls everything once, all at the same time, and gives the polls that failed.
@@ -178,7 +177,49 @@ impl Agent {
     }
 }
 
+/// One account, and those of its regions that the settings name and this process polls.
+struct Part<'a> {
+    account: &'a config::Account,
+    regions: Vec<String>,
+}
+
+/// The accounts that this process has a part of.
+fn parts(settings: &Settings) -> Vec<Part<'_>> {
+    let mut numbers = 0..;
+    let parts = settings.accounts.iter().map(|account| {
+        let listed = account.regions.listed().iter().zip(numbers.by_ref());
+        let is_ours = |number| settings.shard.is_none_or(|shard| shard.has_number(number));
+        let ours = listed.filter(|(_, number)| is_ours(*number));
+        Part {
+            account,
+            regions: ours.map(|(region, _)| region.clone()).collect(),
+        }
+    });
+    let has_some = |part: &Part<'_>| !part.regions.is_empty() || part.account.regions.is_every();
+    parts.filter(has_some).collect()
+}
+
 impl Watch {
+    fn new(workshop: &mut Workshop, settings: &Settings, part: &Part<'_>) -> anyhow::Result<Self> {
+        let plan = workshop.plan(settings, part.account)?;
+        let regions = part.regions.iter().map(|region| plan.region(region));
+        let regions = regions.collect::<anyhow::Result<_>>()?;
+        Ok(Self {
+            finding: plan.finding_poll(),
+            plan,
+            regions,
+        })
+    }
+
+    /// Puts its polls on the page.
+    fn show(&self, page: &Page) {
+        let finding = self.finding.iter().map(|finding| finding.watched.clone());
+        page.add(finding, None);
+        for region in &self.regions {
+            show(page, region);
+        }
+    }
+
     fn auditor(&self) -> Auditor {
         let clients = self.regions.iter().map(|region| region.client.clone());
         self.plan.auditor(clients.collect())

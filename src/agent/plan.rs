@@ -7,13 +7,15 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use prometheus::Registry;
+use reqwest::Url;
 use tokio::sync::watch;
 
 use crate::api::{
-    self, Account, Client, Credential, Endpoints, Needs, Override, Service, Transport, Variant,
+    self, Account, Client, Credential, Endpoint, Endpoints, Needs, Override, Service, Teller, Transport,
+    Variant,
 };
-use crate::config::{self, Settings};
-use crate::credentials::{Source, Variables};
+use crate::config::{self, Settings, Shard};
+use crate::credentials::{ClientCertificate, Role, Source, Variables, certificate::Named};
 use crate::identity::{self, Auditor};
 use crate::joined::Joined;
 use crate::poller::{self, Poll, Status, Watched};
@@ -22,9 +24,8 @@ use crate::resource::{Kind, Show};
 use crate::resources;
 
 /// What all accounts share while they are put together.
-pub(super) struct Workshop<'a> {
-    settings: &'a Settings,
-    variables: &'a Variables,
+pub(super) struct Workshop {
+    variables: Variables,
     audited: bool,
     api_metrics: Arc<api::Metrics>,
     poll_metrics: Arc<poller::Metrics>,
@@ -38,6 +39,7 @@ pub(super) struct Plan {
     pub(super) account: Arc<Account>,
     /// Where its enabled regions are asked for, if it is to be watched in all of them.
     pub(super) finder: Option<Client>,
+    pub(super) shard: Option<Shard>,
     settings: config::Account,
     services: Vec<Service>,
     variant: Variant,
@@ -70,16 +72,14 @@ impl Region {
     }
 }
 
-impl<'a> Workshop<'a> {
+impl Workshop {
     pub(super) fn new(
-        settings: &'a Settings,
-        variables: &'a Variables,
+        variables: &Variables,
         audited: bool,
         registry: &Registry,
     ) -> Result<Self, prometheus::Error> {
         Ok(Self {
-            settings,
-            variables,
+            variables: Arc::clone(variables),
             audited,
             api_metrics: Arc::new(api::Metrics::register(registry)?),
             poll_metrics: Arc::new(poller::Metrics::register(registry)?),
@@ -89,17 +89,35 @@ impl<'a> Workshop<'a> {
         })
     }
 
+    /// The environment.
+    pub(super) fn variables(&self) -> &Variables {
+        &self.variables
+    }
+
+    /// Begins anew with other settings: files that they name are read again, and nothing of these accounts stays on the
+    /// page. What is known of keys is kept.
+    pub(super) fn begin_anew(&mut self, audited: bool, gone: &[String]) {
+        self.audited = audited;
+        self.transports.clear();
+        for account in gone {
+            self.api_metrics.forget(account);
+            self.poll_metrics.forget(account);
+            self.audit_metrics.forget(account);
+        }
+    }
+
     /// Puts an account together; nothing is sent yet. Reads its CA bundle, not its key.
-    pub(super) fn plan(&mut self, account: &config::Account) -> anyhow::Result<Plan> {
+    pub(super) fn plan(&mut self, settings: &Settings, account: &config::Account) -> anyhow::Result<Plan> {
         let services = services(account, self.audited)?;
-        let variant = variant(account, self.variables);
-        let home = account.regions.is_every().then(|| home_region(self.variables));
+        let variant = variant(account, &self.variables);
+        let home = account.regions.is_every().then(|| home_region(&self.variables));
         let regions = home.as_slice().iter().chain(account.regions.listed());
         let endpoints: Vec<Endpoints> = regions
             .map(|region| endpoints(account, variant, region, &services))
             .collect::<anyhow::Result<_>>()?;
         let all = endpoints.iter().flat_map(Endpoints::iter);
-        let needs = Needs::of(all, account.ca_bundle.clone());
+        let certificate = client_certificate(account, &self.variables)?;
+        let needs = Needs::of(all, account.ca_bundle.clone()).showing(certificate);
         let transport = match self.transports.get(&needs) {
             Some(transport) => transport.clone(),
             None => Transport::new(&needs).with_context(|| format!("account `{}`", account.name))?,
@@ -109,7 +127,7 @@ impl<'a> Workshop<'a> {
             account.name.clone(),
             account.provider,
             transport,
-            self.credential(account),
+            self.credential(settings, account, variant)?,
             Arc::clone(&self.api_metrics),
         ));
         let finder = home.zip(endpoints.into_iter().next()).map(|(home, endpoints)| {
@@ -119,13 +137,14 @@ impl<'a> Workshop<'a> {
         Ok(Plan {
             account: opened,
             finder,
+            shard: settings.shard,
             services,
             variant,
             kinds: kinds
-                .map(|kind| (kind, self.settings.interval_of(kind.name)))
+                .map(|kind| (kind, settings.interval_of(kind.name)))
                 .collect(),
-            interval: self.settings.interval,
-            stale_after: self.settings.stale_after,
+            interval: settings.interval,
+            stale_after: settings.stale_after,
             settings: account.clone(),
             poll_metrics: Arc::clone(&self.poll_metrics),
             audit_metrics: Arc::clone(&self.audit_metrics),
@@ -133,16 +152,33 @@ impl<'a> Workshop<'a> {
     }
 
     /// The account's credential, which it shares with every account that finds its key in the same place.
-    fn credential(&mut self, account: &config::Account) -> Arc<Credential> {
+    fn credential(
+        &mut self,
+        settings: &Settings,
+        account: &config::Account,
+        variant: Variant,
+    ) -> anyhow::Result<Arc<Credential>> {
         let place = key_place(account);
-        let sharing = (self.settings.accounts.iter()).filter(|other| key_place(other) == place);
+        if let Some(credential) = self.credentials.get(&place) {
+            return Ok(Arc::clone(credential));
+        }
+        let sharing = (settings.accounts.iter()).filter(|other| key_place(other) == place);
         let regions = sharing.map(|other| other.regions.listed().len()).sum();
-        let (provider, file, profile) = place.clone();
-        let made = || {
-            let source = Source::new(provider, file, profile, Arc::clone(self.variables));
-            Arc::new(Credential::new(provider, regions, source))
+        let source = Source::new(
+            account.provider,
+            account.credentials_file.clone(),
+            account.profile.clone(),
+            Arc::clone(&self.variables),
+        );
+        let teller = Teller {
+            endpoint: sts(account, variant, &self.variables)?,
+            ca_bundle: account.ca_bundle.clone(),
+            metrics: Arc::clone(&self.api_metrics),
         };
-        Arc::clone(self.credentials.entry(place).or_insert_with(made))
+        let source = source.assuming(account.assume_role.clone());
+        let credential = Arc::new(Credential::new(account.provider, regions, source, teller));
+        self.credentials.insert(place, Arc::clone(&credential));
+        Ok(credential)
     }
 }
 
@@ -230,15 +266,64 @@ impl Plan {
     }
 }
 
-/// Where a key is found: provider, file and profile.
-type KeyPlace = (Provider, Option<PathBuf>, Option<String>);
+/// Where a key is found: provider, file and profile, and a role to put on with it, somewhere.
+type KeyPlace = (
+    Provider,
+    Option<PathBuf>,
+    Option<String>,
+    Option<Role>,
+    Option<Url>,
+);
 
 fn key_place(account: &config::Account) -> KeyPlace {
     (
         account.provider,
         account.credentials_file.clone(),
         account.profile.clone(),
+        account.assume_role.clone(),
+        account.endpoints.sts.clone(),
     )
+}
+
+/// The certificate that an account's endpoints are shown.
+fn client_certificate(
+    settings: &config::Account,
+    variables: &Variables,
+) -> anyhow::Result<Option<ClientCertificate>> {
+    let named = Named {
+        certificate: settings.client_certificate.as_deref(),
+        key: settings.client_key.as_deref(),
+    };
+    let (file, profile) = (settings.credentials_file.as_deref(), settings.profile.as_deref());
+    ClientCertificate::find(settings.provider, named, file, profile, variables)
+        .with_context(|| format!("account `{}`", settings.name))
+}
+
+/// Where an account's roles are put on: in its first region, unless the settings or the environment of AWS's own tools
+/// say otherwise.
+fn sts(
+    settings: &config::Account,
+    variant: Variant,
+    variables: &Variables,
+) -> anyhow::Result<Option<Endpoint>> {
+    if settings.provider != Provider::Aws {
+        return Ok(None);
+    }
+    let first = settings.regions.listed().first().cloned();
+    let region = first.unwrap_or_else(|| home_region(variables));
+    let mut replaced = replaced(settings, variant, Service::Sts);
+    if replaced.url.is_none() {
+        let set = STS_VARIABLES
+            .iter()
+            .find_map(|name| Some((name, variables(name).filter(|url| !url.is_empty())?)));
+        replaced.url = set
+            .map(|(name, url)| url.parse().with_context(|| format!("{name} is no URL")))
+            .transpose()?;
+    }
+    let endpoint = Endpoint::resolve(settings.provider, Service::Sts, &region, &replaced);
+    endpoint
+        .map(Some)
+        .with_context(|| format!("account `{}`", settings.name))
 }
 
 /// Where AWS is asked which regions an account has enabled: where its own tools ask, else where it began.
@@ -270,21 +355,24 @@ fn endpoints(
     region: &str,
     services: &[Service],
 ) -> anyhow::Result<Endpoints> {
-    let replaced = |service| {
-        let (url, signing_name) = match service {
-            Service::Ec2 => (&settings.endpoints.ec2, &settings.signing_names.ec2),
-            Service::Elb | Service::ElbV2 => (&settings.endpoints.elb, &settings.signing_names.elb),
-            Service::Iam => (&settings.endpoints.iam, &settings.signing_names.iam),
-            Service::Sts => (&settings.endpoints.sts, &settings.signing_names.sts),
-        };
-        Override {
-            url: url.clone(),
-            signing_name: signing_name.clone(),
-            variant,
-        }
-    };
+    let replaced = |service| replaced(settings, variant, service);
     Endpoints::resolve(settings.provider, region, services, replaced)
         .with_context(|| format!("account `{}`", settings.name))
+}
+
+/// What the settings say about the endpoint of a service.
+fn replaced(settings: &config::Account, variant: Variant, service: Service) -> Override {
+    let (url, signing_name) = match service {
+        Service::Ec2 => (&settings.endpoints.ec2, &settings.signing_names.ec2),
+        Service::Elb | Service::ElbV2 => (&settings.endpoints.elb, &settings.signing_names.elb),
+        Service::Iam => (&settings.endpoints.iam, &settings.signing_names.iam),
+        Service::Sts => (&settings.endpoints.sts, &settings.signing_names.sts),
+    };
+    Override {
+        url: url.clone(),
+        signing_name: signing_name.clone(),
+        variant,
+    }
 }
 
 /// The services that an account's clients reach: those of its kinds, those that find its regions, and those of the
@@ -320,6 +408,9 @@ fn services(settings: &config::Account, audited: bool) -> anyhow::Result<Vec<Ser
     Ok(services)
 }
 
+/// The more special one wins, as for AWS's own tools.
+const STS_VARIABLES: [&str; 2] = ["AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"];
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -331,7 +422,9 @@ mod tests {
         let text =
             format!("[[account]]\nname = \"a\"\nprovider = \"aws\"\nregions = [\"r\"]\nkinds = {kinds}\n");
         std::fs::write(file.path(), text).unwrap();
-        let registry: Vec<_> = resources::KINDS.map(|kind| (kind.name, kind.providers)).to_vec();
+        let registry: Vec<_> = resources::KINDS
+            .map(|kind| (kind.name, kind.providers, kind.by_default))
+            .to_vec();
         config::load(Some(file.path()), &registry, &BTreeMap::new()).unwrap()
     }
 

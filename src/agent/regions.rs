@@ -20,6 +20,7 @@ impl Watch {
         match found {
             Ok(reading) => {
                 let names = of_the_partition(&self.plan, &reading.facts.regions);
+                let names = of_the_shard(&self.plan, &names);
                 self.regions = names.iter().filter_map(|name| opened(&self.plan, name)).collect();
                 self.regions.iter().for_each(|region| show(page, region));
                 None
@@ -34,6 +35,15 @@ fn of_the_partition(plan: &Plan, found: &[String]) -> Vec<String> {
     let home = plan.finder.as_ref().map_or("", Client::region);
     let own = found.iter().filter(|region| are_of_one_partition(region, home));
     own.cloned().collect()
+}
+
+/// The regions among these that this process polls.
+fn of_the_shard(plan: &Plan, found: &[String]) -> Vec<String> {
+    let is_ours = |region: &&String| {
+        let account = &plan.account.name;
+        plan.shard.is_none_or(|shard| shard.has_region(account, region))
+    };
+    found.iter().filter(is_ours).cloned().collect()
 }
 
 /// A region that the cloud named. What it names is not trusted to be the name of a host.
@@ -98,6 +108,7 @@ impl Finder {
             );
             return;
         }
+        let found = of_the_shard(&self.plan, &found);
         let gone: Vec<String> = (self.polled.keys())
             .filter(|region| !found.contains(region))
             .cloned()

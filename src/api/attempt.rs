@@ -31,9 +31,8 @@ impl Client {
         let account = &*self.region.account;
         let mut attempts = 0;
         loop {
-            let key = account
-                .key()
-                .map_err(|error| failed(action, attempts, error.into()))?;
+            let key = account.key(self.deadline).await;
+            let key = key.map_err(|cause| failed(action, attempts, cause))?;
             let cause = match self.attempt(call, &key, &mut attempts).await {
                 Ok(answer) => return Ok(answer),
                 Err(Tried::WithAnOldKey(_)) if attempts < ATTEMPTS_WITH_A_REMEDY => continue,
@@ -87,7 +86,7 @@ impl Client {
                 return Err(Tried::AndMayNotAgain(cause));
             }
         }
-        self.judge(&mut pass, call.action, key, outcome)
+        self.judge(&mut pass, call.action, key, outcome).await
     }
 
     async fn budget(&self) -> Result<(), Cause> {
@@ -130,7 +129,7 @@ impl Client {
             .saturating_add(SignedDuration::from_secs(applied))
             .unwrap_or(Timestamp::MAX);
         let reply = transport
-            .send(endpoint, &key.credentials, body, at, self.remaining())
+            .send(endpoint, Some(&key.credentials), body, at, self.remaining())
             .await;
         let measured = reply
             .as_ref()
@@ -139,7 +138,7 @@ impl Client {
             .map(|skew| skew.as_secs());
         let root = format!("{}Response", action.name);
         let outcome = reply.and_then(|reply| {
-            Ok(reply.into_answer(&endpoint.host(), &root, &key.credentials, action.effect)?)
+            Ok(reply.into_answer(&endpoint.host(), &root, &key.credentials.secrets(), action.effect)?)
         });
         debug!(
             account = name,
@@ -169,7 +168,7 @@ impl Client {
     }
 
     /// Tells the breaker what the cloud thinks of the key.
-    fn judge(
+    async fn judge(
         &self,
         pass: &mut Pass<'_>,
         action: &Action,
@@ -212,10 +211,16 @@ impl Client {
             return Err(Tried::Failed(cause));
         }
         let locked = pass.refused();
-        // The file may hold a new key already: one look now, and the next call with it is not held back.
-        match self.region.account.credential.source.reread() {
-            Ok(fresh) if fresh.generation != key.generation => return Err(Tried::WithAnOldKey(cause)),
-            Ok(_) => {}
+        // There may be a new key already: one look now, and the next call with it is not held back.
+        match self
+            .region
+            .account
+            .credential
+            .renew(key, &cause, self.deadline)
+            .await
+        {
+            Ok(true) => return Err(Tried::WithAnOldKey(cause)),
+            Ok(false) => {}
             Err(error) => warn!(
                 account = self.region.account.name,
                 "reading the key again: {error}"

@@ -1,4 +1,5 @@
-//! What all accounts and regions with one key share: its source, the breaker, the clock.
+//! What all accounts and regions with one key share: its source, the breaker, the clock, and the key itself while it
+//! is on loan.
 
 use std::sync::Mutex;
 use std::sync::atomic::AtomicI64;
@@ -6,6 +7,7 @@ use std::sync::atomic::AtomicI64;
 use tokio::sync::Semaphore;
 
 use super::breaker::Breaker;
+use super::lending::{Lender, Loan, Teller};
 use crate::credentials::Source;
 use crate::provider::Provider;
 
@@ -13,6 +15,8 @@ use crate::provider::Provider;
 #[derive(Debug)]
 pub struct Credential {
     pub(super) source: Source,
+    pub(super) lender: Lender,
+    pub(super) loan: Mutex<Loan>,
     pub(super) breaker: Breaker,
     /// Requests under way in all regions, where too many refusals at once would lock the account.
     pub(super) under_way: Semaphore,
@@ -29,7 +33,7 @@ pub struct Credential {
 
 impl Credential {
     /// A key that has not been tried yet, to be used in so many regions.
-    pub fn new(provider: Provider, regions: usize, source: Source) -> Self {
+    pub fn new(provider: Provider, regions: usize, source: Source, teller: Teller) -> Self {
         // One refusal fewer than a lock-out takes may be under way; where nothing locks, there is no cap.
         let under_way = provider
             .lock_out_after()
@@ -37,6 +41,8 @@ impl Credential {
             .map_or(Semaphore::MAX_PERMITS, |limit| limit.saturating_sub(1).max(1));
         Self {
             source,
+            lender: Lender::new(teller),
+            loan: Mutex::default(),
             breaker: Breaker::new(provider.lock_out_after()),
             under_way: Semaphore::new(under_way),
             share: (under_way / regions.max(1)).max(1),

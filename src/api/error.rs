@@ -1,6 +1,7 @@
 //! What can go wrong between a call and its answer.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Action;
@@ -72,7 +73,7 @@ pub struct Error {
 }
 
 /// Why a call failed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum Cause {
     /// The cloud answered with an error.
     #[error(transparent)]
@@ -80,6 +81,19 @@ pub enum Cause {
     /// There is no key to sign with.
     #[error("no usable key: {0}")]
     Credentials(Box<crate::credentials::Error>),
+    /// The key that has to be asked for is not given.
+    #[error("no usable key: {0}")]
+    NoKey(Arc<NoKey>),
+    /// An endpoint of this machine, or what leads to one, gives no key.
+    #[error("{host} gives no key: {detail}")]
+    Unlent {
+        /// Who was asked.
+        host: String,
+        /// The bounded cause.
+        reason: Reason,
+        /// What it said.
+        detail: String,
+    },
     /// The key was refused before and is not tried again yet, so that the account is not locked.
     #[error(
         "not sent: {} ({strikes} in a row) and is tried again in {} s, or when it changes",
@@ -232,10 +246,69 @@ impl Cause {
             Self::Answer(answer) => answer.reason(),
             Self::Unreachable { .. } | Self::Locked { unheard: true, .. } => Reason::Unreachable,
             Self::Credentials(_) | Self::Locked { .. } | Self::Unsendable { .. } => Reason::Auth,
+            Self::NoKey(no_key) => no_key.reason(),
+            Self::Unlent { reason, .. } => *reason,
             Self::Timeout { .. } | Self::NoTime { .. } => Reason::Timeout,
             Self::Malformed { .. } | Self::Endless { .. } => Reason::Malformed,
             Self::NoEndpoint { .. } => Reason::Other,
         }
+    }
+}
+
+/// Why a place that hands out keys gives none.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{place}: {cause}{}", Advice(advice))]
+pub struct NoKey {
+    /// The place, with what named it.
+    pub place: String,
+    /// What went wrong there.
+    pub cause: Box<Cause>,
+    /// What to do about it.
+    pub advice: Option<String>,
+}
+
+impl NoKey {
+    /// The bounded cause: whatever refuses a key leaves none.
+    pub fn reason(&self) -> Reason {
+        match self.cause.reason() {
+            Reason::Denied => Reason::Auth,
+            Reason::Other if !self.is_fault_of_the_other_side() => Reason::Auth,
+            reason => reason,
+        }
+    }
+
+    /// Whether the place is there, and the same question may be answered better a moment later.
+    pub fn is_for_a_moment(&self) -> bool {
+        match &*self.cause {
+            Cause::Unlent { reason, .. } => matches!(reason, Reason::Unreachable | Reason::Throttled),
+            Cause::Answer(answer) => answer.reason() == Reason::Throttled || answer.status >= 500,
+            _ => false,
+        }
+    }
+
+    /// Whether the key was refused, so that the same question asked again would be a nuisance.
+    pub(super) fn is_a_refusal(&self) -> bool {
+        matches!(self.reason(), Reason::Auth | Reason::Malformed | Reason::Clock)
+    }
+
+    /// The place and what went wrong, in a few words.
+    pub(super) fn told(&self) -> String {
+        format!("{} ({})", self.place, self.cause)
+    }
+
+    fn is_fault_of_the_other_side(&self) -> bool {
+        matches!(&*self.cause, Cause::Answer(answer) if answer.status >= 500)
+    }
+}
+
+/// `"; do this"`, or nothing.
+struct Advice<'a>(&'a Option<String>);
+
+impl fmt::Display for Advice<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0
+            .as_ref()
+            .map_or(Ok(()), |advice| write!(formatter, "; {advice}"))
     }
 }
 

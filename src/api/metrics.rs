@@ -8,11 +8,11 @@ use jiff::Timestamp;
 use prometheus::{CounterVec, GaugeVec, HistogramVec, IntCounterVec, IntGaugeVec, Registry};
 
 use super::{Action, Reason};
-use crate::metric::Family;
+use crate::metric::{self, Family};
 use crate::provider::Provider;
 
 /// The client's families.
-pub static FAMILIES: [&Family; 8] = [
+pub static FAMILIES: [&Family; 9] = [
     &ACCOUNT_INFO,
     &REQUESTS,
     &REQUEST_DURATION,
@@ -21,6 +21,7 @@ pub static FAMILIES: [&Family; 8] = [
     &CLOCK_SKEW,
     &LOCKED_UNTIL,
     &CREDENTIALS_INFO,
+    &CREDENTIALS_EXPIRY,
 ];
 
 static ACCOUNT_INFO: Family = Family::gauge(
@@ -71,6 +72,12 @@ static CREDENTIALS_INFO: Family = Family::gauge(
     "Where the key in force comes from, and the last four characters of its id.",
 );
 
+static CREDENTIALS_EXPIRY: Family = Family::gauge(
+    "vigie_credentials_expiry_timestamp_seconds",
+    &["account"],
+    "When the key in force runs out; there only for one that does. It is renewed before.",
+);
+
 /// The client's counters and gauges, shared by all accounts.
 #[derive(Debug)]
 pub struct Metrics {
@@ -82,6 +89,7 @@ pub struct Metrics {
     clock_skew: IntGaugeVec,
     locked_until: GaugeVec,
     credentials_info: IntGaugeVec,
+    credentials_expiry: GaugeVec,
     /// The source and suffix shown for each account, to be taken off the page when the key changes.
     shown: Mutex<HashMap<String, (&'static str, String)>>,
 }
@@ -98,8 +106,23 @@ impl Metrics {
             clock_skew: CLOCK_SKEW.int_gauge_vec(registry)?,
             locked_until: LOCKED_UNTIL.gauge_vec(registry)?,
             credentials_info: CREDENTIALS_INFO.int_gauge_vec(registry)?,
+            credentials_expiry: CREDENTIALS_EXPIRY.gauge_vec(registry)?,
             shown: Mutex::default(),
         })
+    }
+
+    /// Takes everything about an account off the page.
+    pub fn forget(&self, account: &str) {
+        metric::forget(&self.account_info, "account", account);
+        metric::forget(&self.requests, "account", account);
+        metric::forget(&self.budget, "account", account);
+        metric::forget(&self.budget_wait, "account", account);
+        metric::forget(&self.clock_skew, "account", account);
+        metric::forget(&self.locked_until, "account", account);
+        metric::forget(&self.credentials_info, "account", account);
+        metric::forget(&self.credentials_expiry, "account", account);
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        shown.remove(account);
     }
 
     pub(super) fn account(&self, account: &str, provider: Provider) {
@@ -161,6 +184,17 @@ impl Metrics {
             }
             // It is not there most of the time; that is no failure.
             None => drop(self.locked_until.remove_label_values(&[account])),
+        }
+    }
+
+    pub(super) fn expiry(&self, account: &str, expires: Option<Timestamp>) {
+        match expires {
+            Some(expires) => self
+                .credentials_expiry
+                .with_label_values(&[account])
+                .set(expires.as_duration().as_secs_f64()),
+            // Most keys have none; that is no failure.
+            None => drop(self.credentials_expiry.remove_label_values(&[account])),
         }
     }
 

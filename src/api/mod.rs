@@ -12,6 +12,7 @@ mod client;
 mod credential;
 pub mod endpoint;
 pub mod error;
+mod lending;
 mod metrics;
 pub mod retry;
 mod transport;
@@ -19,17 +20,20 @@ pub mod xml;
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
+use tokio::time::Instant;
 use tracing::info;
 
-use crate::credentials::Current;
+use crate::credentials::{self, Current, Found};
 use crate::provider::Provider;
 
 pub use client::Client;
 pub use credential::Credential;
 pub(crate) use endpoint::are_of_one_partition;
 pub use endpoint::{Endpoint, Endpoints, NoEndpoint, Override, Service, Variant};
-pub use error::{Cause, Error, Reason};
+pub use error::{Cause, Error, NoKey, Reason};
+pub use lending::Teller;
 pub use metrics::{FAMILIES, Metrics};
 pub use transport::{BadTransport, Needs, Transport};
 
@@ -55,6 +59,8 @@ pub enum Effect {
     Describes,
     /// Something. It is sent again only when the cloud certainly did not do it.
     Changes,
+    /// Nothing, but its answer holds a key for a while. It may be sent twice.
+    Lends,
     /// Nothing, as it is sent: only with parameters that leave it nothing to do. It may be sent twice.
     Probes,
 }
@@ -99,6 +105,14 @@ impl Action {
         }
     }
 
+    /// An action that lends a key. Only this room has any.
+    const fn lending(service: Service, name: &'static str) -> Self {
+        Self {
+            effect: Effect::Lends,
+            ..Self::describing(service, name)
+        }
+    }
+
     /// The same, given in pages.
     #[must_use]
     pub const fn paged(self, paging: Paging) -> Self {
@@ -132,6 +146,17 @@ pub struct Account {
     metrics: Arc<Metrics>,
 }
 
+/// It is held back and shown with its credential no more.
+impl Drop for Account {
+    fn drop(&mut self) {
+        let accounts = self.credential.accounts.lock();
+        let mut accounts = accounts.unwrap_or_else(PoisonError::into_inner);
+        if let Some(index) = accounts.iter().position(|name| *name == self.name) {
+            accounts.swap_remove(index);
+        }
+    }
+}
+
 impl Account {
     /// An account that uses this credential, alone or with others.
     pub fn new(
@@ -161,11 +186,57 @@ impl Account {
         self.credential.skew.load(Ordering::Relaxed)
     }
 
-    /// The key in force, which the page then names by its last four characters.
-    pub fn key(&self) -> Result<Current, crate::credentials::Error> {
-        let current = self.credential.source.current()?;
+    /// The key in force, which the page then names by its last four characters. One that is lent is asked for by
+    /// then, unless there is one that is good for longer than a call.
+    pub(crate) async fn key(&self, deadline: Instant) -> Result<Current, Cause> {
+        let current = self.credential.key(deadline).await?;
+        self.show(&current);
+        Ok(current)
+    }
+
+    /// The key in force, if there is one, without asking anybody for it.
+    pub fn key_in_force(&self) -> Option<Current> {
+        self.credential.in_force()
+    }
+
+    /// Where the key comes from; shown on the page, if it is there already.
+    pub fn place(&self) -> Result<Found, credentials::Error> {
+        let found = self.credential.source.look()?;
+        if let Found::Key(current) = &found {
+            self.show(current);
+        }
+        Ok(found)
+    }
+
+    /// The same, and an error when nothing names a place and the last one there could be, an instance's metadata, is
+    /// not there or has no role.
+    pub async fn has_place(&self) -> Result<(), credentials::Error> {
+        let Found::Remote(remote) = self.place()? else {
+            return Ok(());
+        };
+        let Some(looked_at) = remote.is_last_resort() else {
+            return Ok(());
+        };
+        match self.key(Instant::now() + LAST_RESORT).await {
+            // One that is down for a moment is there.
+            Err(Cause::NoKey(no_key)) if !no_key.is_for_a_moment() => {
+                let mut looked_at = looked_at.to_vec();
+                looked_at.push(no_key.told());
+                Err(credentials::Error::NotFound {
+                    provider: self.provider,
+                    profile: None,
+                    looked_at,
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn show(&self, current: &Current) {
         let suffix = current.credentials.suffix();
-        if self.metrics.credentials(&self.name, current.source, suffix) {
+        let is_another = self.metrics.credentials(&self.name, current.source, suffix);
+        self.metrics.expiry(&self.name, current.expires);
+        if is_another && current.expires.is_none() {
             info!(
                 account = self.name,
                 source = current.source,
@@ -173,6 +244,8 @@ impl Account {
                 "another key is in force"
             );
         }
-        Ok(current)
     }
 }
+
+/// An instance's metadata answers at once, or is not there.
+const LAST_RESORT: Duration = Duration::from_secs(10);

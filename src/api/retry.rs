@@ -25,6 +25,8 @@ fn first_backoff(cause: &Cause) -> Option<Duration> {
         Cause::NoTime { .. }
         | Cause::Unsendable { .. }
         | Cause::Credentials(_)
+        | Cause::NoKey(_)
+        | Cause::Unlent { .. }
         | Cause::Locked { .. }
         | Cause::Malformed { .. }
         | Cause::NoEndpoint { .. }

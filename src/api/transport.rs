@@ -1,13 +1,14 @@
 //! One signed request over HTTP, and what came back.
 
-use std::path::PathBuf;
+mod setup;
+
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{CONTENT_TYPE, DATE, HOST, HeaderMap, HeaderValue, RETRY_AFTER};
-use secrecy::ExposeSecret;
 use secrecy::zeroize::Zeroizing;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::Effect;
 use super::answer::{Answer, sketch};
@@ -16,39 +17,16 @@ use super::error::Cause;
 use super::xml;
 use crate::credentials::Credentials;
 use crate::sigv4::{self, Request, Scope};
+use setup::CONNECT_TIMEOUT;
+
+pub(super) use setup::trusting;
+pub use setup::{BadTransport, Needs};
 
 /// The HTTP client: rustls with the platform's trust store (or a bundle instead of it), proxies from
 /// `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`, no redirects, since host and path are signed.
 #[derive(Debug, Clone)]
 pub struct Transport {
     http: reqwest::Client,
-}
-
-/// Why there is no HTTP client.
-#[derive(Debug, thiserror::Error)]
-pub enum BadTransport {
-    /// The bundle cannot be read.
-    #[error("cannot read the CA bundle {}; is `ca_bundle` its path?", .path.display())]
-    Unreadable {
-        /// The `ca_bundle` of the settings.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The bundle holds no certificate.
-    #[error("the CA bundle {} holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)", .path.display())]
-    NoCertificate {
-        /// The `ca_bundle` of the settings.
-        path: PathBuf,
-    },
-    /// The TLS library, the trust store or a proxy variable is at fault.
-    #[error(
-        "cannot set up HTTPS: {detail}; is the package `ca-certificates` installed, are the proxy variables URLs?"
-    )]
-    Setup {
-        /// What the library said.
-        detail: String,
-    },
 }
 
 /// An answer, of whatever status.
@@ -83,71 +61,12 @@ impl From<Cause> for Unanswered {
     }
 }
 
-/// What a [`Transport`] is for. Accounts with the same needs share one.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Needs {
-    /// The certificates to trust in place of the platform's.
-    pub ca_bundle: Option<PathBuf>,
-    /// No endpoint speaks TLS, so that a machine without a trust store does as well.
-    pub plain: bool,
-    /// Every endpoint is on this machine: what a proxy reaches there is another one.
-    pub loopback: bool,
-}
-
-impl Needs {
-    /// What it takes to reach these endpoints.
-    pub fn of<'a>(endpoints: impl Iterator<Item = &'a Endpoint>, ca_bundle: Option<PathBuf>) -> Self {
-        let (mut plain, mut loopback) = (true, true);
-        for endpoint in endpoints {
-            let host = endpoint.url.host_str().unwrap_or_default();
-            let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
-            plain &= endpoint.url.scheme() == "http";
-            loopback &= host == "localhost" || address.is_ok_and(|address| address.is_loopback());
-        }
-        Self {
-            ca_bundle,
-            plain,
-            loopback,
-        }
-    }
-}
-
 impl Transport {
-    /// Builds the client. With a bundle, its certificates are trusted and no others.
-    pub fn new(needs: &Needs) -> Result<Self, BadTransport> {
-        let mut builder = reqwest::Client::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none())
-            .user_agent(concat!("vigie/", env!("CARGO_PKG_VERSION")));
-        if let Some(path) = &needs.ca_bundle {
-            let bundle = std::fs::read(path).map_err(|source| BadTransport::Unreadable {
-                path: path.to_owned(),
-                source,
-            })?;
-            let certificates = reqwest::Certificate::from_pem_bundle(&bundle)
-                .ok()
-                .filter(|certificates| !certificates.is_empty())
-                .ok_or_else(|| BadTransport::NoCertificate {
-                    path: path.to_owned(),
-                })?;
-            builder = builder.tls_certs_only(certificates);
-        } else if needs.plain {
-            builder = builder.tls_certs_only([]);
-        }
-        if needs.loopback {
-            builder = builder.no_proxy();
-        }
-        let http = builder.build().map_err(|error| BadTransport::Setup {
-            detail: chain(&error),
-        })?;
-        Ok(Self { http })
-    }
-
-    /// Signs a form for this instant, posts it and reads the answer, all within the time given.
+    /// Signs a form for this instant, unless there is no key, posts it and reads the answer, all within the time given.
     pub(super) async fn send(
         &self,
         endpoint: &Endpoint,
-        credentials: &Credentials,
+        credentials: Option<&Credentials>,
         form: &str,
         at: Timestamp,
         remaining: Duration,
@@ -157,7 +76,7 @@ impl Transport {
         let status = AtomicU16::new(0);
         let exchange = async {
             let mut request = self.http.post(endpoint.url.clone()).body(form.to_owned());
-            for (name, value) in signed_headers(endpoint, credentials, form, at) {
+            for (name, value) in headers(endpoint, credentials, form, at) {
                 let mut value = HeaderValue::try_from(value).map_err(|_| Cause::Unsendable { name })?;
                 value.set_sensitive(SENSITIVE.contains(&name));
                 request = request.header(name, value);
@@ -197,12 +116,12 @@ impl Transport {
 impl Reply {
     /// The body of a success, if it is the document asked for; the error that any other answer stands for.
     ///
-    /// What the other side repeats of the key is taken out of the error.
+    /// What the other side repeats of what was secret in the request is taken out of the error.
     pub(super) fn into_answer(
         self,
         host: &str,
         root: &str,
-        credentials: &Credentials,
+        secrets: &[&SecretString],
         effect: Effect,
     ) -> Result<String, Cause> {
         if is_success(self.status) {
@@ -212,11 +131,11 @@ impl Reply {
                 Ok(_) => Ok(body),
                 Err(error) => {
                     let body = Zeroizing::new(body);
-                    let detail = if effect == Effect::Changes {
+                    let detail = if matches!(effect, Effect::Changes | Effect::Lends) {
                         // It may hold the secret of a key that was just made.
                         format!("{error}; it is {} bytes long", body.len())
                     } else {
-                        let begin = redacted(body.chars().take(SKETCHED).collect(), credentials);
+                        let begin = redacted(body.chars().take(SKETCHED).collect(), secrets);
                         format!("{error}; it begins with {}", sketch(&begin))
                     };
                     Err(Cause::Malformed {
@@ -227,8 +146,8 @@ impl Reply {
                 }
             };
         }
-        let body = redacted(String::from_utf8_lossy(&self.body).into_owned(), credentials);
-        let redact = |text| redacted(text, credentials);
+        let body = redacted(String::from_utf8_lossy(&self.body).into_owned(), secrets);
+        let redact = |text| redacted(text, secrets);
         let answer = Answer::parse(self.status, &body, self.request_id.as_deref(), redact);
         Err(Answer {
             retry_after: self.retry_after,
@@ -242,16 +161,11 @@ fn is_success(status: u16) -> bool {
     (200..300).contains(&status)
 }
 
-/// Foreign text without what is secret of the key: a cloud may repeat the headers that it was sent.
-fn redacted(text: String, credentials: &Credentials) -> String {
-    let secrets = [
-        Some(&credentials.secret_access_key),
-        credentials.session_token.as_ref(),
-    ];
+/// Foreign text without what was secret in the request: a cloud may repeat the headers that it was sent.
+fn redacted(text: String, secrets: &[&SecretString]) -> String {
     secrets
-        .into_iter()
-        .flatten()
-        .map(ExposeSecret::expose_secret)
+        .iter()
+        .map(|secret| secret.expose_secret())
         .filter(|secret| !secret.is_empty() && text.contains(secret))
         .fold(None, |cleaned: Option<String>, secret| {
             Some(cleaned.as_deref().unwrap_or(&text).replace(secret, "[REDACTED]"))
@@ -259,10 +173,10 @@ fn redacted(text: String, credentials: &Credentials) -> String {
         .unwrap_or(text)
 }
 
-/// The headers of a signed form POST, `Authorization` last.
-fn signed_headers(
+/// The headers of a form POST, and if there is a key, those that sign it, `Authorization` last.
+fn headers(
     endpoint: &Endpoint,
-    credentials: &Credentials,
+    credentials: Option<&Credentials>,
     form: &str,
     at: Timestamp,
 ) -> Vec<(&'static str, String)> {
@@ -273,8 +187,11 @@ fn signed_headers(
             "application/x-www-form-urlencoded; charset=utf-8".to_owned(),
         ),
         (HOST.as_str(), endpoint.host()),
-        ("x-amz-date", amz_date.clone()),
     ];
+    let Some(credentials) = credentials else {
+        return headers;
+    };
+    headers.push(("x-amz-date", amz_date.clone()));
     if let Some(token) = &credentials.session_token {
         headers.push(("x-amz-security-token", token.expose_secret().to_owned()));
     }
@@ -401,7 +318,7 @@ fn broken(endpoint: &Endpoint, error: reqwest::Error, within: Duration) -> Cause
 }
 
 /// The error with all its sources, since the last one says why.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut words = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
@@ -417,9 +334,6 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 /// What no log may print.
 const SENSITIVE: [&str; 2] = ["authorization", "x-amz-security-token"];
-
-/// A cloud's front door answers a connection at once, or is not there.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A full page of a thousand instances takes a few seconds; a page that drips is given up.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);

@@ -12,7 +12,7 @@ use crate::identity::{Audit, Outcome};
 
 pub(super) async fn audit(settings: &Settings, json: bool) -> Result<(), Failure> {
     let mut agent = Agent::auditing(settings, &credentials::process_variables()).map_err(Failure::usage)?;
-    agent.read_keys().map_err(Failure::usage)?;
+    agent.find_keys().await.map_err(Failure::usage)?;
     let unfound = agent.find_regions().await;
     let audits = agent.audit().await;
     let printed = print(&audits, json);

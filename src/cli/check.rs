@@ -4,17 +4,23 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 
 use super::{Failure, after_printing, measured, once};
-use crate::agent::Agent;
+use crate::agent::{Agent, some_found};
 use crate::config::{Account, Settings};
-use crate::credentials;
+use crate::credentials::{self, Found};
 use crate::identity::audit;
 use crate::resource::Kind;
 use crate::resources;
 
 pub(super) async fn check(settings: &Settings, live: bool) -> Result<(), Failure> {
     let mut agent = Agent::new(settings, &credentials::process_variables()).map_err(Failure::usage)?;
-    agent.read_keys().map_err(Failure::usage)?;
+    let places = agent.places();
+    let keys = keys(&places);
+    let looked = places
+        .into_iter()
+        .map(|(account, found)| (account, found.map(drop)));
+    some_found(looked.collect()).map_err(Failure::usage)?;
     let mut text = settings.to_toml();
+    text.push_str(&keys);
     text.push_str(&forecast(settings));
     let mut outcome = Ok(());
     if live {
@@ -25,6 +31,23 @@ pub(super) async fn check(settings: &Settings, live: bool) -> Result<(), Failure
     let mut output = std::io::stdout().lock();
     let printed = output.write_all(text.as_bytes()).and_then(|()| output.flush());
     after_printing(printed, outcome)
+}
+
+/// Where each account's key comes from, as comments behind the settings.
+fn keys(places: &[(&str, Result<Found, credentials::Error>)]) -> String {
+    let mut text = "\n# Keys:\n".to_owned();
+    for (account, place) in places {
+        let told = match place {
+            Ok(Found::Key(key)) => format!("…{} ({})", key.credentials.suffix(), key.source),
+            Ok(Found::Remote(remote)) => match remote.is_last_resort() {
+                Some(looked_at) => format!("{remote}, as none was found at {}", looked_at.join(", ")),
+                None => remote.to_string(),
+            },
+            Err(_) => "none".to_owned(),
+        };
+        writeln!(text, "#   {account}: {told}").expect("writing to a String cannot fail");
+    }
+    text
 }
 
 /// The calls that the settings lead to, as comments behind the settings.

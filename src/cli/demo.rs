@@ -21,6 +21,7 @@ use crate::demo::{Cloud, Key, Options};
 use crate::identity::policy::Policy;
 use crate::identity::{self, Event, Out, Patience, Place, Wish};
 use crate::provider::Provider;
+use crate::resource::Tags;
 use crate::resources::kinds_of;
 
 /// What `vigie demo` takes.
@@ -44,6 +45,9 @@ pub(super) struct Arguments {
     /// How many load balancers each region has.
     #[arg(long, default_value_t = 5)]
     load_balancers: usize,
+    /// How many target groups each region has, with load balancers that are not classic; on AWS only.
+    #[arg(long, default_value_t = 4)]
+    target_groups: usize,
     /// Decides all that looks like chance.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -78,6 +82,7 @@ pub(super) async fn demo(arguments: Arguments) -> Result<(), Failure> {
         seed: arguments.seed,
         instances: arguments.instances,
         load_balancers: arguments.load_balancers,
+        target_groups: arguments.target_groups,
         alive: !arguments.still,
         tick: Duration::from_secs(1),
         regions: vec![region.to_owned()],
@@ -87,8 +92,12 @@ pub(super) async fn demo(arguments: Arguments) -> Result<(), Failure> {
     let cloud = Cloud::start(options, listener)
         .await
         .context("starting the demo cloud")?;
+    let groups = match arguments.provider {
+        Provider::Outscale => String::new(),
+        Provider::Aws => format!(", {} target groups", arguments.target_groups),
+    };
     say(&format!(
-        "a simulated {} cloud answers on {} (region {region}, {} instances, {} load balancers)",
+        "a simulated {} cloud answers on {} (region {region}, {} instances, {} load balancers{groups})",
         arguments.provider,
         cloud.url(),
         arguments.instances,
@@ -124,7 +133,11 @@ pub(super) async fn demo(arguments: Arguments) -> Result<(), Failure> {
         "    curl -s http://{address}/metrics | grep -E 'state=\"stopped\"}} 1$|backend_healthy.* 0$'"
     ))?;
     say("Ctrl-C ends it")?;
-    run::serve(agent, listener).await
+    let nothing_written = run::Origin {
+        load: None,
+        lifecycle: false,
+    };
+    run::serve(agent, listener, nothing_written).await
 }
 
 /// The key that an admin of the cloud gives to vigie, as `vigie bootstrap` makes it; kept in memory alone.
@@ -139,6 +152,7 @@ async fn bootstrapped(cloud: &Cloud, provider: Provider, region: &str) -> Result
         session_token: None,
     };
     let place = Place {
+        client_certificate: None,
         provider,
         regions: vec![region.to_owned()],
         endpoint_url: Some(cloud.url().parse().context("reading the cloud's URL")?),
@@ -186,9 +200,12 @@ fn watching(cloud: &Cloud, provider: Provider, region: &str, key: &Credentials) 
     };
     let mut settings = account.settings()?;
     settings.interval = POLL_EVERY;
+    settings.audit_interval = Some(AUDIT_EVERY);
     for account in &mut settings.accounts {
         "demo".clone_into(&mut account.name);
+        account.kinds = kinds_of(provider).iter().map(|kind| kind.name).collect();
         account.requests_per_second = BUDGET;
+        account.tags = Tags::All;
     }
     let [id, secret] = variable_names(provider);
     let variables: HashMap<&str, String> = HashMap::from([
@@ -250,6 +267,9 @@ fn say(line: &str) -> Result<(), Failure> {
 
 /// Often enough to see the fleet live.
 const POLL_EVERY: Duration = Duration::from_secs(2);
+
+/// Once soon after the start is all there is to see.
+const AUDIT_EVERY: Duration = Duration::from_hours(1);
 
 /// Nobody else asks the demo cloud.
 const BUDGET: f64 = 50.0;

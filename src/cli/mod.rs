@@ -47,6 +47,9 @@ enum Command {
         account: AccountArguments,
         #[command(flatten)]
         listen: ListenArgument,
+        /// Let `POST /-/reload` ask for the settings to be taken anew, as SIGHUP does.
+        #[arg(long)]
+        enable_lifecycle: bool,
     },
     /// Poll every kind once and print what was found.
     #[command(after_help = "Example:\n  vigie once --provider outscale --region eu-west-2 --format table")]
@@ -115,11 +118,11 @@ enum Command {
     Demo(demo::Arguments),
 }
 
-/// Every kind by name, with the providers that have it, as settings ask for them.
-fn registry() -> Vec<(&'static str, &'static [Provider])> {
+/// Every kind as settings ask for them.
+fn registry() -> Vec<(&'static str, &'static [Provider], bool)> {
     KINDS
         .into_iter()
-        .map(|kind| (kind.name, kind.providers))
+        .map(|kind| (kind.name, kind.providers, kind.by_default))
         .collect()
 }
 
@@ -137,7 +140,8 @@ struct AccountArguments {
     config: Option<Given<PathBuf>>,
     #[command(flatten)]
     place: PlaceArguments,
-    /// Where the key is, if not in the provider's usual places.
+    /// Where the key is, if not in the provider's usual places: environment, files, and on AWS a role, a container, an
+    /// instance.
     #[arg(long, env = "VIGIE_CREDENTIALS_FILE", value_name = "FILE")]
     credentials_file: Option<Given<PathBuf>>,
     /// The profile of the key, in that file or in the provider's usual ones.
@@ -227,6 +231,12 @@ impl Failure {
     /// A person must decide.
     pub const REFUSED: u8 = 3;
 
+    /// What to tell the person.
+    fn into_error(self) -> anyhow::Error {
+        let untold = || anyhow::anyhow!("it was told already");
+        self.error.unwrap_or_else(untold)
+    }
+
     fn usage(error: impl Into<anyhow::Error>) -> Self {
         Self {
             exit_code: Self::USAGE,
@@ -270,11 +280,24 @@ impl Cli {
     /// Does what was asked for.
     pub fn run(self) -> Result<(), Failure> {
         match self.command {
-            Command::Run { account, listen } => {
-                let mut settings = account.settings()?;
-                settings.listen = Given::value(listen.listen.as_ref()).unwrap_or(settings.listen);
+            Command::Run {
+                account,
+                listen,
+                enable_lifecycle,
+            } => {
+                let load = || {
+                    let mut settings = account.settings()?;
+                    settings.listen = Given::value(listen.listen.as_ref()).unwrap_or(settings.listen);
+                    Ok(settings)
+                };
+                let settings: Settings = load()?;
                 start_log(settings.log_format, "info");
-                wait_for(run::run(&settings))
+                let again = || load().map_err(Failure::into_error);
+                let origin = run::Origin {
+                    load: Some(&again),
+                    lifecycle: enable_lifecycle,
+                };
+                wait_for(run::run(&settings, origin))
             }
             Command::Once { account, format } => {
                 let settings = account.settings()?;

@@ -24,7 +24,7 @@ pub(super) enum Format {
 
 pub(super) async fn once(settings: &Settings, format: Format) -> Result<(), Failure> {
     let mut agent = Agent::new(settings, &credentials::process_variables()).map_err(Failure::usage)?;
-    agent.read_keys().map_err(Failure::usage)?;
+    agent.find_keys().await.map_err(Failure::usage)?;
     let failures = agent.poll_once().await;
     let printed = print(&agent.page, &failures, format);
     for watched in agent.page.watched() {

@@ -200,6 +200,14 @@ const DOUBLE: &str = "VIGIE__";
 /// What systemd sets for a unit with `LoadCredential=`.
 const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
 /// Top-level keys whose name after one underscore is no flag's variable.
-const WITHOUT_A_FLAG: [&str; 5] = ["interval", "stale_after", "log_format", "account", "kinds"];
+const WITHOUT_A_FLAG: [&str; 7] = [
+    "interval",
+    "stale_after",
+    "log_format",
+    "audit_interval",
+    "shard",
+    "account",
+    "kinds",
+];
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 const LIMIT: u64 = 1024 * 1024;

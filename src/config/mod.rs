@@ -4,7 +4,9 @@ mod error;
 mod layers;
 mod metrics;
 mod regions;
+mod role;
 mod selection;
+mod shard;
 mod strict;
 mod values;
 mod written;
@@ -22,14 +24,16 @@ pub use error::{Error, Fault, Origin, Problem};
 pub use layers::{Environment, process_environment};
 pub use metrics::{FAMILIES, Metrics};
 pub use regions::Regions;
+pub use shard::Shard;
 pub use values::{Address, NoAddress, parse_duration};
 
+use crate::credentials::Role;
 use crate::provider::Provider;
 use crate::resource::{Selection, StateSeries, Tags};
 use written::{Folders, WrittenAccount, WrittenSettings};
 
-/// Every kind by name, with the providers that have it.
-pub type Registry<'a> = &'a [(&'static str, &'static [Provider])];
+/// Every kind by name, with the providers that have it, and whether it is polled where nobody names kinds.
+pub type Registry<'a> = &'a [(&'static str, &'static [Provider], bool)];
 
 /// The settings in force.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -50,6 +54,9 @@ pub struct Settings {
         skip_serializing_if = "Option::is_none"
     )]
     pub audit_interval: Option<Duration>,
+    /// The part of the accounts' regions that this process polls; without it, all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
     /// The accounts to watch: at least one, with unique names.
     #[serde(rename = "account")]
     pub accounts: Vec<Account>,
@@ -102,6 +109,9 @@ pub struct Account {
     /// The profile to read there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
+    /// The role to put on with that key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub assume_role: Option<Role>,
     /// The kinds to poll, in the registry's order.
     pub kinds: Vec<&'static str>,
     /// The instance tags to expose.
@@ -130,6 +140,12 @@ pub struct Account {
     /// The certificates to trust in place of the platform's.
     #[serde(serialize_with = "serialize_path", skip_serializing_if = "Option::is_none")]
     pub ca_bundle: Option<PathBuf>,
+    /// The certificate to show to OUTSCALE, perhaps with its key.
+    #[serde(serialize_with = "serialize_path", skip_serializing_if = "Option::is_none")]
+    pub client_certificate: Option<PathBuf>,
+    /// The key of that certificate, if it is in a file of its own.
+    #[serde(serialize_with = "serialize_path", skip_serializing_if = "Option::is_none")]
+    pub client_key: Option<PathBuf>,
 }
 
 /// Something for each service that departs from what the provider says.

@@ -6,9 +6,10 @@ use super::*;
 
 const BOTH: &[Provider] = &[Provider::Outscale, Provider::Aws];
 const REGISTRY: Registry<'_> = &[
-    ("instances", BOTH),
-    ("load_balancers", BOTH),
-    ("target_groups", &[Provider::Aws]),
+    ("instances", BOTH, true),
+    ("load_balancers", BOTH, true),
+    ("target_groups", &[Provider::Aws], true),
+    ("volume_status", &[Provider::Aws], false),
 ];
 const ACCOUNT: &str = "[[account]]\nname = \"prod\"\nprovider = \"outscale\"\nregions = [\"eu-west-2\"]\n";
 
@@ -193,11 +194,43 @@ fn typo_names_the_nearest_key() {
 #[test]
 fn key_that_is_not_known_yet_lists_those_that_are() {
     assert_eq!(
-        top("shard = \"0/4\""),
-        "unknown key `shard`: the keys known there are `listen`, `interval`, `stale_after`, `log_format`, \
-         `audit_interval`, `account`, `kinds`"
+        top("web_config_file = \"web.yml\""),
+        "unknown key `web_config_file`: the keys known there are `listen`, `interval`, `stale_after`, `log_format`, \
+         `audit_interval`, `shard`, `account`, `kinds`"
     );
-    assert!(account("assume_role = {}").starts_with("unknown key `account[0].assume_role`: the keys"));
+}
+
+#[test]
+fn role_is_checked_as_aws_would() {
+    let aws = |role: &str| {
+        let text = format!("{}assume_role = {role}\n", ACCOUNT.replace("outscale", "aws"));
+        let fault = fault(&text);
+        fault.trim_start_matches("`account[0].assume_role").to_owned()
+    };
+    let arn = "arn = \"arn:aws:iam::123456789012:role/watcher\"";
+    assert!(aws("{}").starts_with(".arn` is missing"));
+    assert!(aws("{ arn = \"watcher\" }").starts_with(".arn` is no ARN of a role: write \"arn:aws:iam::"));
+    assert!(aws(&format!("{{ {arn}, external_id = \"a\" }}")).starts_with(".external_id` is no external id"));
+    assert!(aws(&format!("{{ {arn}, session_name = \"a b\" }}")).starts_with(".session_name` is no session"));
+    assert!(aws(&format!("{{ {arn}, duration = \"5m\" }}")).starts_with(".duration` is not from 15 minutes"));
+    assert!(aws(&format!("{{ {arn}, duration = 900 }}")).contains("without a unit"));
+    assert!(aws(&format!("{{ {arn}, role = \"x\" }}")).contains("unknown key"));
+    assert_eq!(
+        account(&format!("assume_role = {{ {arn} }}")),
+        "`account[0].assume_role` is of AWS alone, and outscale has no roles to assume: remove it"
+    );
+}
+
+#[test]
+fn client_certificate_is_of_outscale() {
+    let certificate = "client_certificate = \"client.pem\"\nclient_key = \"client.key\"\n";
+    let settings = loaded(&format!("{ACCOUNT}{certificate}"));
+    let path = settings.accounts[0].client_certificate.as_ref().unwrap();
+    assert!(path.is_absolute() && path.ends_with("client.pem"), "{path:?}");
+    assert_eq!(
+        fault(&format!("{}{certificate}", ACCOUNT.replace("outscale", "aws"))),
+        "`account[0].client_certificate` is of OUTSCALE alone, and aws asks for none: remove it"
+    );
 }
 
 #[test]
@@ -439,7 +472,7 @@ fn kinds_are_those_that_the_provider_has() {
     );
     assert_eq!(
         account("kinds = [\"volumes\"]"),
-        "`account[0].kinds[0]` is \"volumes\": write \"instances\" or \"load_balancers\" or \"target_groups\""
+        "`account[0].kinds[0]` is \"volumes\": write \"instances\" or \"load_balancers\" or \"target_groups\" or \"volume_status\""
     );
     assert_eq!(
         account("kinds = [\"target_groups\"]"),
@@ -815,6 +848,43 @@ fn endpoints_of_aws_are_refused_elsewhere() {
         account("dual_stack = \"yes\""),
         "`account[0].dual_stack` is the text \"yes\": write a boolean"
     );
+}
+
+#[test]
+fn shard_is_a_place_among_so_many() {
+    let shard = |text: &str| loaded(&format!("shard = {text:?}\n{ACCOUNT}")).shard;
+    assert_eq!(shard("0/1"), Some(Shard { index: 0, total: 1 }));
+    assert_eq!(shard("3/7"), Some(Shard { index: 3, total: 7 }));
+    assert_eq!(loaded(ACCOUNT).shard, None);
+    assert!(
+        loaded(&format!("shard = \"3/7\"\n{ACCOUNT}"))
+            .to_toml()
+            .contains("shard = \"3/7\"\n")
+    );
+    for wrong in [
+        "4/4", "1", "-1/4", "0/0", "a/b", "1/2/3", "0/1001", " 0/4", "+0/4", "",
+    ] {
+        let told = top(&format!("shard = {wrong:?}"));
+        assert!(
+            told.starts_with(&format!("`shard` is {wrong:?}")) && told.contains("such as \"0/4\""),
+            "{told}"
+        );
+    }
+    assert_eq!(
+        top("shard = 0"),
+        "`shard` is the number 0: write an ordinal and a total, such as \"0/4\""
+    );
+}
+
+#[test]
+fn kind_that_is_not_polled_by_default_is_polled_where_it_is_named() {
+    let aws = ACCOUNT.replace("outscale", "aws");
+    assert_eq!(
+        loaded(&aws).accounts[0].kinds,
+        ["instances", "load_balancers", "target_groups"]
+    );
+    let named = loaded(&format!("{aws}kinds = [\"volume_status\"]"));
+    assert_eq!(named.accounts[0].kinds, ["volume_status"]);
 }
 
 #[test]

@@ -380,7 +380,7 @@ pub(super) fn shortened(text: &str) -> String {
 }
 
 /// One line of text with something on it and no space around it.
-fn line(text: &str, expected: &str) -> Result<String, String> {
+pub(super) fn line(text: &str, expected: &str) -> Result<String, String> {
     if text.trim().is_empty() {
         return Err(format!("is empty: write {expected}"));
     }

@@ -6,9 +6,10 @@ use reqwest::Url;
 use serde::Deserialize;
 
 use super::{
-    Account, Address, LogFormat, Overrides, Registry, Settings,
+    Account, Address, LogFormat, Overrides, Registry, Settings, Shard,
     error::{Fault, Problem, listed},
     regions,
+    role::WrittenRole,
     selection::{self, WrittenSelection},
     values::{
         self, FilePath, KindName, Name, ProfileName, Rate, RegionOrEvery, SigningName, TagName, Written,
@@ -26,6 +27,7 @@ pub(super) struct WrittenSettings {
     stale_after: Option<Written<Duration>>,
     log_format: Option<LogFormat>,
     audit_interval: Option<Written<Duration>>,
+    shard: Option<Written<Shard>>,
     pub(super) account: Option<Vec<WrittenAccount>>,
     #[serde(default)]
     kinds: BTreeMap<String, WrittenKind>,
@@ -47,6 +49,7 @@ pub(super) struct WrittenAccount {
     regions: Vec<Written<RegionOrEvery>>,
     credentials_file: Option<Written<FilePath>>,
     profile: Option<Written<ProfileName>>,
+    assume_role: Option<WrittenRole>,
     kinds: Option<Vec<Written<KindName>>>,
     tags: Option<Vec<Written<TagName>>>,
     discovery_tags: Option<Vec<Written<TagName>>>,
@@ -60,6 +63,8 @@ pub(super) struct WrittenAccount {
     endpoints: Option<WrittenOverrides<Url>>,
     signing_names: Option<WrittenOverrides<SigningName>>,
     ca_bundle: Option<Written<FilePath>>,
+    client_certificate: Option<Written<FilePath>>,
+    client_key: Option<Written<FilePath>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -113,8 +118,8 @@ impl WrittenSettings {
         };
         let mut intervals = BTreeMap::new();
         for (name, written) in self.kinds {
-            let Some((kind, _)) = registry.iter().find(|(kind, _)| *kind == name) else {
-                let known = registry.iter().map(|(kind, _)| *kind).collect();
+            let Some((kind, ..)) = registry.iter().find(|(kind, ..)| *kind == name) else {
+                let known = registry.iter().map(|(kind, ..)| *kind).collect();
                 return Err(Fault {
                     key: format!("kinds.{name}"),
                     problem: Problem::UnknownKey { known },
@@ -139,6 +144,7 @@ impl WrittenSettings {
             stale_after: self.stale_after.map_or(DEFAULT_STALE_AFTER, |Written(age)| age),
             log_format: self.log_format.unwrap_or_default(),
             audit_interval,
+            shard: self.shard.map(|Written(shard)| shard),
             accounts,
             kinds: intervals,
         };
@@ -170,6 +176,7 @@ impl WrittenAccount {
             regions,
             credentials_file: one.credentials_file.clone().map(|path| Written(FilePath(path))),
             profile,
+            assume_role: None,
             kinds: None,
             tags: None,
             discovery_tags: None,
@@ -188,6 +195,8 @@ impl WrittenAccount {
             }),
             signing_names: None,
             ca_bundle: None,
+            client_certificate: None,
+            client_key: None,
         })
     }
 
@@ -202,6 +211,13 @@ impl WrittenAccount {
                 return Err(Fault::value(key, sentence));
             }
         }
+        if self.provider != Provider::Outscale && self.client_certificate.is_some() {
+            let sentence = format!(
+                "is of OUTSCALE alone, and {} asks for none: remove it",
+                self.provider
+            );
+            return Err(Fault::value("client_certificate", sentence));
+        }
         let below = |folder: &Path, written: Option<Written<FilePath>>| -> Option<PathBuf> {
             written.map(|Written(FilePath(path))| folder.join(path))
         };
@@ -211,6 +227,9 @@ impl WrittenAccount {
             regions,
             credentials_file: below(folders.credentials, self.credentials_file),
             profile: self.profile.map(|Written(ProfileName(name))| name),
+            assume_role: (self.assume_role)
+                .map(|written| written.into_role(self.provider))
+                .transpose()?,
             kinds: enabled(self.kinds, self.provider, registry)?,
             tags: tags("tags", self.tags)?.unwrap_or_default(),
             discovery_tags: tags("discovery_tags", self.discovery_tags)?.unwrap_or(Tags::All),
@@ -227,6 +246,8 @@ impl WrittenAccount {
                 written.map(|SigningName(name)| name)
             }),
             ca_bundle: below(folders.settings, self.ca_bundle),
+            client_certificate: below(folders.settings, self.client_certificate),
+            client_key: below(folders.settings, self.client_key),
         })
     }
 }
@@ -255,20 +276,21 @@ fn enabled(
     provider: Provider,
     registry: Registry<'_>,
 ) -> Result<Vec<&'static str>, Fault> {
-    let has: Vec<_> = (registry.iter())
-        .filter(|(_, providers)| providers.contains(&provider))
-        .map(|(kind, _)| *kind)
-        .collect();
+    let of_provider = registry
+        .iter()
+        .filter(|(_, providers, _)| providers.contains(&provider));
+    let has: Vec<_> = of_provider.clone().map(|(kind, ..)| *kind).collect();
     let Some(written) = written else {
-        return Ok(has);
+        let by_default = of_provider.filter(|(.., by_default)| *by_default);
+        return Ok(by_default.map(|(kind, ..)| *kind).collect());
     };
     let names: Vec<_> = written.into_iter().map(|Written(KindName(name))| name).collect();
     refuse_empty("kinds", &names, "name at least one, or remove it to have all")?;
     refuse_twice("kinds", &names)?;
     for (index, name) in names.iter().enumerate() {
         let key = format!("kinds[{index}]");
-        if !registry.iter().any(|(kind, _)| kind == name) {
-            let known = registry.iter().map(|(kind, _)| *kind).collect();
+        if !registry.iter().any(|(kind, ..)| kind == name) {
+            let known = registry.iter().map(|(kind, ..)| *kind).collect();
             let found = name.clone();
             return Err(Fault {
                 key,

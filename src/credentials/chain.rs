@@ -2,23 +2,33 @@
 
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString, zeroize::Zeroizing};
 
-use super::{Credentials, Error, Fault, Variables, file::Stamp, format::may_be_in_a_key};
+use super::{
+    Credentials, Error, Fault, Variables, aws,
+    file::Stamp,
+    format::{Headers, may_be_in_a_key},
+    remote::Remote,
+};
 use crate::provider::Provider;
 
 /// Where a key was found.
 #[derive(Debug)]
 pub(super) enum Place {
-    /// In the environment, which does not change while the process runs.
-    Environment(Credentials),
+    /// In the environment, which does not change while the process runs; perhaps with an end.
+    Environment(Credentials, Option<Timestamp>),
     /// Under a profile of a file.
     File {
         path: PathBuf,
         profile: String,
         /// The setting or variable that named the file.
         named_by: &'static str,
+        /// How the file names its profiles.
+        headers: Headers,
     },
+    /// With somebody who hands it out.
+    Remote(Remote),
 }
 
 /// One provider's chain.
@@ -30,15 +40,8 @@ pub(crate) struct Chain {
     pub(crate) secret: &'static str,
     /// The variables of the session token, the preferred one first.
     pub(crate) tokens: &'static [&'static str],
-    profile: &'static str,
-    files: &'static [Candidate],
-}
-
-enum Candidate {
-    /// The file that a variable names.
-    Named(&'static str),
-    /// A file in the home directory.
-    Home(&'static str),
+    /// The variable that tells until when a temporary key is good.
+    expiration: Option<&'static str>,
 }
 
 impl Chain {
@@ -50,26 +53,44 @@ impl Chain {
     }
 
     /// The first place that is there. A profile named by the settings passes the environment's key over.
-    pub(super) fn locate(&self, named_profile: Option<&str>, variables: &Variables) -> Result<Place, Error> {
+    pub(super) fn locate(
+        &self,
+        file: Option<&Path>,
+        named_profile: Option<&str>,
+        variables: &Variables,
+    ) -> Result<Place, Error> {
+        match self.provider {
+            Provider::Outscale => self.locate_outscale(file, named_profile, variables),
+            Provider::Aws => aws::locate(file, named_profile, variables),
+        }
+    }
+
+    fn locate_outscale(
+        &self,
+        file: Option<&Path>,
+        named_profile: Option<&str>,
+        variables: &Variables,
+    ) -> Result<Place, Error> {
+        let place = |path, profile: Option<&str>, named_by| Place::File {
+            path,
+            profile: profile.unwrap_or(DEFAULT_PROFILE).to_owned(),
+            named_by,
+            headers: Headers::Bare,
+        };
+        if let Some(path) = file {
+            return Ok(place(path.to_owned(), named_profile, "`credentials_file`"));
+        }
         let mut looked_at = Vec::new();
         if named_profile.is_none() {
-            if let Some(credentials) = self.environment(variables)? {
-                return Ok(Place::Environment(credentials));
+            if let Some(place) = self.environment(variables)? {
+                return Ok(place);
             }
             looked_at.push(format!("{} (not set)", self.id));
         }
-        let profile = (named_profile.map(str::to_owned))
-            .or_else(|| variable(variables, self.profile))
-            .unwrap_or_else(|| DEFAULT_PROFILE.to_owned());
-        for candidate in self.files {
-            match candidate.look(variables) {
-                Ok((path, named_by)) => {
-                    return Ok(Place::File {
-                        path,
-                        profile,
-                        named_by,
-                    });
-                }
+        let by_variable = variable(variables, "OSC_PROFILE");
+        for below in OUTSCALE_FILES {
+            match look(below, variables) {
+                Ok(path) => return Ok(place(path, named_profile.or(by_variable.as_deref()), HOME)),
                 Err(passed_over) => looked_at.push(passed_over),
             }
         }
@@ -80,7 +101,8 @@ impl Chain {
         })
     }
 
-    fn environment(&self, variables: &Variables) -> Result<Option<Credentials>, Error> {
+    /// The key in the environment.
+    pub(super) fn environment(&self, variables: &Variables) -> Result<Option<Place>, Error> {
         let half = |present, missing| Err(Error::HalfInEnvironment { present, missing });
         let (id, secret) = match (secret(variables, self.id)?, secret(variables, self.secret)?) {
             (Some(id), Some(secret)) => (id, secret),
@@ -94,43 +116,40 @@ impl Chain {
                 session_token = self::secret(variables, name)?;
             }
         }
-        Ok(Some(Credentials {
+        let credentials = Credentials {
             access_key_id: id.expose_secret().to_owned(),
             secret_access_key: secret,
             session_token,
-        }))
+        };
+        let expires = match self
+            .expiration
+            .and_then(|name| Some((name, variable(variables, name)?)))
+        {
+            Some((name, text)) => Some(text.trim().parse().map_err(|_| Error::Time { name })?),
+            None => None,
+        };
+        Ok(Some(Place::Environment(credentials, expires)))
     }
 }
 
-impl Candidate {
-    /// The file and what named it, or why it was passed over.
-    fn look(&self, variables: &Variables) -> Result<(PathBuf, &'static str), String> {
-        match *self {
-            // Somebody wrote this path down: should nothing be there, that is the error to report.
-            Self::Named(name) => match variable(variables, name) {
-                Some(path) => Ok((expanded(&path, variables), name)),
-                None => Err(format!("{name} (not set)")),
-            },
-            Self::Home(below) => {
-                let home = variable(variables, HOME).ok_or_else(|| format!("~/{below} (HOME is not set)"))?;
-                let path = Path::new(&home).join(below);
-                match Stamp::of(&path, HOME) {
-                    Err(Fault::Missing { .. }) => Err(format!("{} (not there)", path.display())),
-                    // In a container, the home is often another user's.
-                    Err(Fault::Unreadable(kind)) => Err(format!("{} ({kind})", path.display())),
-                    _ => Ok((path, HOME)),
-                }
-            }
-        }
+/// A file in the home directory, or why it was passed over.
+pub(super) fn look(below: &str, variables: &Variables) -> Result<PathBuf, String> {
+    let home = variable(variables, HOME).ok_or_else(|| format!("~/{below} (HOME is not set)"))?;
+    let path = Path::new(&home).join(below);
+    match Stamp::of(&path, HOME) {
+        Err(Fault::Missing { .. }) => Err(format!("{} (not there)", path.display())),
+        // In a container, the home is often another user's.
+        Err(Fault::Unreadable(kind)) => Err(format!("{} ({kind})", path.display())),
+        _ => Ok(path),
     }
 }
 
 /// A variable's value. An empty one is as good as unset, as for the clouds' own tools.
-fn variable(variables: &Variables, name: &str) -> Option<String> {
+pub(super) fn variable(variables: &Variables, name: &str) -> Option<String> {
     variables(name).filter(|value| !value.trim().is_empty())
 }
 
-fn secret(variables: &Variables, name: &'static str) -> Result<Option<SecretString>, Error> {
+pub(super) fn secret(variables: &Variables, name: &'static str) -> Result<Option<SecretString>, Error> {
     let Some(value) = variable(variables, name).map(Zeroizing::new) else {
         return Ok(None);
     };
@@ -141,7 +160,7 @@ fn secret(variables: &Variables, name: &'static str) -> Result<Option<SecretStri
     Ok(Some(SecretString::from(value)))
 }
 
-fn expanded(path: &str, variables: &Variables) -> PathBuf {
+pub(super) fn expanded(path: &str, variables: &Variables) -> PathBuf {
     match (path.strip_prefix("~/"), variable(variables, HOME)) {
         (Some(below), Some(home)) => Path::new(&home).join(below),
         _ => PathBuf::from(path),
@@ -151,31 +170,23 @@ fn expanded(path: &str, variables: &Variables) -> PathBuf {
 /// The profile meant when nobody names one.
 pub(crate) const DEFAULT_PROFILE: &str = "default";
 
-const HOME: &str = "HOME";
+pub(super) const HOME: &str = "HOME";
+
+/// The present place before the one it had.
+pub(super) const OUTSCALE_FILES: [&str; 2] = [".osc/config.json", ".osc_sdk/config.json"];
 
 const OUTSCALE: Chain = Chain {
     provider: Provider::Outscale,
     id: "OSC_ACCESS_KEY",
     secret: "OSC_SECRET_KEY",
     tokens: &[],
-    profile: "OSC_PROFILE",
-    files: &[
-        Candidate::Home(".osc/config.json"),
-        Candidate::Home(".osc_sdk/config.json"),
-    ],
+    expiration: None,
 };
 
-// The order of botocore's `create_credential_resolver`. AWS_PROFILE does not pass the environment's key over there
-// either; only a profile named explicitly does.
 const AWS: Chain = Chain {
     provider: Provider::Aws,
     id: "AWS_ACCESS_KEY_ID",
     secret: "AWS_SECRET_ACCESS_KEY",
     tokens: &["AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"],
-    profile: "AWS_PROFILE",
-    files: &[
-        Candidate::Named("AWS_SHARED_CREDENTIALS_FILE"),
-        Candidate::Home(".aws/credentials"),
-        Candidate::Named("AWS_CREDENTIAL_FILE"),
-    ],
+    expiration: Some("AWS_CREDENTIAL_EXPIRATION"),
 };

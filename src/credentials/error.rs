@@ -2,6 +2,7 @@
 
 use std::{io, path::PathBuf};
 
+use super::fault::{EndpointFault, ProcessFault, ProfileFault, TokenFault};
 use crate::provider::Provider;
 
 /// Why there is no key.
@@ -43,13 +44,71 @@ pub enum Error {
         /// What is wrong with it.
         fault: Fault,
     },
+    /// A profile does not say where its key is, or says what cannot be.
+    #[error("profile `{profile}` {fault}")]
+    Profile {
+        /// The profile.
+        profile: String,
+        /// What is wrong with it.
+        fault: ProfileFault,
+    },
+    /// The environment's web identity is not whole.
+    #[error("the web identity of AWS_WEB_IDENTITY_TOKEN_FILE {fault}")]
+    WebIdentity {
+        /// What is wrong with it.
+        fault: ProfileFault,
+    },
+    /// A token's file is of no use.
+    #[error("the token file {} ({named_by}) {fault}", .path.display())]
+    Token {
+        /// The file.
+        path: PathBuf,
+        /// The variable or setting that named it.
+        named_by: String,
+        /// What is wrong with it.
+        fault: TokenFault,
+    },
+    /// A program gave no key.
+    #[error("the program `{program}` (`credential_process` of profile `{profile}`) {fault}")]
+    Process {
+        /// The profile.
+        profile: String,
+        /// The program, without its arguments.
+        program: String,
+        /// What went wrong.
+        fault: ProcessFault,
+    },
+    /// A variable leads to no place that may be asked for a key.
+    #[error("{name} {fault}")]
+    Endpoint {
+        /// The variable.
+        name: &'static str,
+        /// What is wrong with it.
+        fault: EndpointFault,
+    },
+    /// A variable holds no number, or one out of range.
+    #[error("{name} is no number from {least} to {most}: write one, or do not set it")]
+    Number {
+        /// The variable.
+        name: &'static str,
+        /// The least it may be.
+        least: u64,
+        /// The most it may be.
+        most: u64,
+    },
+    /// A variable holds no time.
+    #[error("{name} is no time such as 2030-01-01T00:00:00Z: correct it, or do not set it")]
+    Time {
+        /// The variable.
+        name: &'static str,
+    },
 }
 
 /// What is wrong with a credentials file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// There is nothing at this path.
-    #[error("does not exist: write it, or correct its name in {named_by}")]
+    #[error("does not exist: write it, or correct its name{}", in_place(.named_by))]
     Missing {
         /// The setting or variable the path comes from.
         named_by: &'static str,
@@ -161,6 +220,13 @@ impl Fault {
             fault: self,
         }
     }
+}
+
+fn in_place(named_by: &str) -> String {
+    if named_by.is_empty() {
+        return String::new();
+    }
+    format!(" in {named_by}")
 }
 
 fn provide(provider: Provider, profile: Option<&str>) -> String {

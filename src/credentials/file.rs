@@ -22,7 +22,7 @@ use super::{
 /// The change time is there for a tool that swaps a key for one of the same length and restores the
 /// modification time, as `rsync --inplace --times` does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stamp {
+pub struct Stamp {
     modified: (i64, i64),
     changed: (i64, i64),
     device: u64,
@@ -58,16 +58,31 @@ impl Stamp {
     ///
     /// What a service manager hands over may be readable by its user through an access list, whose mask stands where
     /// the group's bits do.
-    pub(super) fn loose_mode(&self, path: &Path) -> Option<u32> {
+    fn loose_mode(&self, path: &Path) -> Option<u32> {
         let folder = env::var_os("CREDENTIALS_DIRECTORY");
         let is_handed_over = folder.is_some_and(|folder| path.parent() == Some(Path::new(&folder)));
         let readers = if is_handed_over { 0o004 } else { 0o044 };
         (self.mode & readers != 0).then_some(self.mode)
     }
+
+    /// Warns of a secret that others can read.
+    pub(super) fn warn_of_readers(&self, what: &str, path: &Path) {
+        if let Some(mode) = self.loose_mode(path) {
+            let path = path.display();
+            tracing::warn!(
+                "{what} {path} has mode {mode:04o}, so others can read it: run `chmod 600 {path}`"
+            );
+        }
+    }
 }
 
 /// The key that a file holds for a profile.
 pub(super) fn read(path: &Path, stamp: &Stamp, profile: Profile<'_>) -> Result<Credentials, Fault> {
+    format::parse(&bytes(path, stamp)?, profile)
+}
+
+/// All that a file holds.
+pub(super) fn bytes(path: &Path, stamp: &Stamp) -> Result<Zeroizing<Vec<u8>>, Fault> {
     if stamp.size > LIMIT {
         return Err(Fault::TooLarge);
     }
@@ -80,7 +95,7 @@ pub(super) fn read(path: &Path, stamp: &Stamp, profile: Profile<'_>) -> Result<C
     if bytes.len() as u64 > LIMIT {
         return Err(Fault::TooLarge);
     }
-    format::parse(&bytes, profile)
+    Ok(bytes)
 }
 
 const LIMIT: u64 = 1024 * 1024;

@@ -1,14 +1,14 @@
 //! The key in the text of a credentials file, in whichever of three formats. Pure: bytes in, a key or a fault out.
 
-use std::{fmt, str};
+use std::{fmt, marker::PhantomData, str};
 
 use secrecy::{SecretString, zeroize::Zeroizing};
 use serde::{
     Deserialize,
-    de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor},
+    de::{DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor},
 };
 
-use super::{Credentials, Fault};
+use super::{Credentials, Fault, chain::DEFAULT_PROFILE};
 
 /// The profile to read.
 #[derive(Debug, Clone, Copy)]
@@ -16,6 +16,32 @@ pub(crate) struct Profile<'a> {
     pub(crate) name: &'a str,
     /// Asked for by the account's settings, not a default.
     pub(crate) named: bool,
+    /// How the file names it.
+    pub(crate) headers: Headers,
+}
+
+/// How the headers of a file's sections name profiles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Headers {
+    /// `[prod]`, as in `~/.aws/credentials`.
+    Bare,
+    /// `[default]` and `[profile prod]`, as in `~/.aws/config`; other sections are something else.
+    Prefixed,
+}
+
+impl Headers {
+    /// The profile of a section.
+    pub(crate) fn profile(self, header: &str) -> Option<&str> {
+        if self == Self::Bare || header == DEFAULT_PROFILE {
+            return Some(header);
+        }
+        let (prefix, name) = header.split_once(char::is_whitespace)?;
+        let name = name.trim();
+        let unquoted = ['"', '\'']
+            .into_iter()
+            .find_map(|quote| name.strip_prefix(quote)?.strip_suffix(quote));
+        (prefix == "profile").then(|| unquoted.unwrap_or(name))
+    }
 }
 
 /// The key that a file of these bytes holds for a profile.
@@ -51,14 +77,18 @@ fn parse_lines(text: &str, profile: Profile<'_>) -> Result<Credentials, Fault> {
 
     for (number, line) in lines(text) {
         match line.ok_or(Fault::UnknownFormat { line: number })? {
-            Line::Section(name) => {
+            Line::Section(header) => {
+                above = None;
+                let Some(name) = profile.headers.profile(header) else {
+                    section = Some("");
+                    continue;
+                };
                 if name == profile.name && profiles.contains(&name) {
                     let what = format!("profile `{name}`");
                     return Err(Fault::Twice { what });
                 }
                 profiles.push(name);
                 section = Some(name);
-                above = None;
             }
             Line::Entry(key, value) => {
                 above = match section {
@@ -148,7 +178,8 @@ pub(crate) fn lines(text: &str) -> impl Iterator<Item = (usize, Option<Line<'_>>
             // The second test keeps JSON and TOML from passing for a profile.
             (header.split_once(']'))
                 .map(|(name, _)| name.trim())
-                .filter(|name| !name.is_empty() && !name.contains(['{', '"', '\'', '[', ',']))
+                .filter(|name| !name.is_empty() && !name.contains(['{', '[', ',']))
+                .filter(|name| Headers::Prefixed.profile(name).is_some() || !name.contains(['"', '\'']))
                 .map(Line::Section)
         } else {
             key_depth = Some(depth);
@@ -162,8 +193,21 @@ pub(crate) fn lines(text: &str) -> impl Iterator<Item = (usize, Option<Line<'_>>
 
 /// `~/.osc/config.json`: profiles by name, each with far more than a key.
 fn parse_json(text: &str, profile: Profile<'_>) -> Result<Credentials, Fault> {
+    let wanted: OscProfile = osc_profile(text, profile.name)?;
+    let mut found = Found::new(&OSC, format!("in profile `{}`", profile.name));
+    found.values[ID] = wanted.access_key.as_deref().map(String::as_str);
+    found.values[SECRET] = wanted.secret_key.as_deref().map(String::as_str);
+    found.into_credentials()
+}
+
+/// What a profile of `~/.osc/config.json` says of `T`.
+pub(super) fn osc_profile<T: DeserializeOwned>(text: &str, name: &str) -> Result<T, Fault> {
     let mut json = serde_json::Deserializer::from_str(text);
-    let (there, wanted) = Profiles { wanted: profile.name }
+    let wanted = Profiles {
+        wanted: name,
+        profile: PhantomData::<T>,
+    };
+    let (there, wanted) = wanted
         .deserialize(&mut json)
         .and_then(|profiles| json.end().map(|()| profiles))
         .map_err(|error| {
@@ -177,16 +221,10 @@ fn parse_json(text: &str, profile: Profile<'_>) -> Result<Credentials, Fault> {
                 }
             }
         })?;
-    let Some(wanted) = wanted else {
-        return Err(Fault::UnknownProfile {
-            profile: profile.name.to_owned(),
-            there,
-        });
-    };
-    let mut found = Found::new(&OSC, format!("in profile `{}`", profile.name));
-    found.values[ID] = wanted.access_key.as_deref().map(String::as_str);
-    found.values[SECRET] = wanted.secret_key.as_deref().map(String::as_str);
-    found.into_credentials()
+    wanted.ok_or_else(|| Fault::UnknownProfile {
+        profile: name.to_owned(),
+        there,
+    })
 }
 
 #[derive(Deserialize)]
@@ -197,25 +235,28 @@ struct OscProfile {
     secret_key: Option<Zeroizing<String>>,
 }
 
-fn wiped<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Zeroizing<String>>, D::Error> {
+pub(super) fn wiped<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Zeroizing<String>>, D::Error> {
     Ok(Option::<String>::deserialize(deserializer)?.map(Zeroizing::new))
 }
 
 /// Reads the names of all profiles and the content of one; whatever is odd about the others does not matter.
-struct Profiles<'a> {
+struct Profiles<'a, T> {
     wanted: &'a str,
+    profile: PhantomData<T>,
 }
 
-impl<'de> DeserializeSeed<'de> for Profiles<'_> {
-    type Value = (Vec<String>, Option<OscProfile>);
+impl<'de, T: Deserialize<'de>> DeserializeSeed<'de> for Profiles<'_, T> {
+    type Value = (Vec<String>, Option<T>);
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_map(self)
     }
 }
 
-impl<'de> Visitor<'de> for Profiles<'_> {
-    type Value = (Vec<String>, Option<OscProfile>);
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Profiles<'_, T> {
+    type Value = (Vec<String>, Option<T>);
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("an object of profiles")

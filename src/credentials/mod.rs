@@ -1,17 +1,33 @@
-//! Where keys come from: the environment and files, read again when they change. Nothing here speaks to a cloud.
+//! Where keys come from: the environment, files and programs, read again when they change, and who else hands them
+//! out. Nothing here speaks to a cloud.
 
+mod aws;
+pub mod certificate;
 pub(crate) mod chain;
 mod error;
+mod fault;
 mod file;
 pub(crate) mod format;
+mod lease;
+mod process;
+mod profiles;
+mod remote;
+pub mod role;
 mod source;
 
 use std::{env, fmt, sync::Arc};
 
 use secrecy::SecretString;
 
+pub use certificate::{BadCertificate, ClientCertificate};
 pub use error::{Error, Fault};
-pub use source::{Current, Source};
+pub use fault::{EndpointFault, ProcessFault, ProfileFault, TokenFault};
+pub use file::Stamp;
+pub use lease::{Form, Lease, NoLease};
+pub use process::Process;
+pub use remote::{Base, Container, Metadata, Remote, WebIdentity};
+pub use role::Role;
+pub use source::{Current, Found, Marks, Source};
 
 /// The environment, as a function so that tests need not change the process's own.
 pub type Variables = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
@@ -28,6 +44,7 @@ pub fn parse(bytes: &[u8], profile: Option<&str>) -> Result<Credentials, Fault> 
     let profile = format::Profile {
         name: profile.unwrap_or(chain::DEFAULT_PROFILE),
         named: profile.is_some(),
+        headers: format::Headers::Bare,
     };
     format::parse(bytes, profile)
 }
@@ -52,6 +69,15 @@ impl Credentials {
             .nth(SUFFIX - 1)
             .and_then(|(start, _)| self.access_key_id.get(start..))
             .unwrap_or(&self.access_key_id)
+    }
+
+    /// What of it nobody may read.
+    pub fn secrets(&self) -> Vec<&SecretString> {
+        let token = self.session_token.as_ref();
+        [Some(&self.secret_access_key), token]
+            .into_iter()
+            .flatten()
+            .collect()
     }
 }
 

@@ -8,11 +8,15 @@ use std::{
 
 use secrecy::{ExposeSecret as _, SecretString};
 
+use jiff::Timestamp;
+
 use super::{
-    Credentials, Error, Fault, Variables,
-    chain::{Chain, DEFAULT_PROFILE, Place},
+    Credentials, Error, Fault, Variables, aws,
+    chain::{Chain, Place},
     file::{self, Stamp},
-    format::Profile,
+    format::{Headers, Profile},
+    remote::{Base, Remote},
+    role::Role,
 };
 use crate::provider::Provider;
 
@@ -23,9 +27,23 @@ pub struct Current {
     pub credentials: Arc<Credentials>,
     /// Changes whenever the key does.
     pub generation: u64,
-    /// `environment`, `file`, or the name of a fixed source.
+    /// `environment`, `file`, the name of a remote place or of a fixed source.
     pub source: &'static str,
+    /// When it runs out, if that is known.
+    pub expires: Option<Timestamp>,
 }
+
+/// What a look at an account's place finds.
+#[derive(Debug, Clone)]
+pub enum Found {
+    /// A key.
+    Key(Current),
+    /// Somebody who hands one out.
+    Remote(Arc<Remote>),
+}
+
+/// What the files looked like that a key depends on: where this differs, another try may go another way.
+pub type Marks = Vec<Option<Stamp>>;
 
 /// One account's place to find its key.
 ///
@@ -35,8 +53,10 @@ pub struct Source {
     provider: Provider,
     file: Option<PathBuf>,
     profile: Option<String>,
+    /// Put on with whatever key is found.
+    role: Option<Role>,
     variables: Variables,
-    found: Mutex<Option<Found>>,
+    place: Mutex<Option<Watch>>,
 }
 
 impl Source {
@@ -51,75 +71,122 @@ impl Source {
             provider,
             file,
             profile,
+            role: None,
             variables,
-            found: Mutex::default(),
+            place: Mutex::default(),
         }
+    }
+
+    /// The same, whose key is used only to put on this role.
+    #[must_use]
+    pub fn assuming(self, role: Option<Role>) -> Self {
+        Self { role, ..self }
     }
 
     /// A source of one key that does not change, such as one that was just made. `name` says what it is.
     pub fn fixed(provider: Provider, credentials: Credentials, name: &'static str) -> Self {
         let source = Self::new(provider, None, None, Arc::new(|_| None));
-        let found = Found::Fixed(Current::new(credentials, name));
+        let watch = Watch::Fixed(Current::new(credentials, name, None));
         Self {
-            found: Mutex::new(Some(found)),
+            place: Mutex::new(Some(watch)),
             ..source
         }
     }
 
-    /// The key in force. Looks at the file's metadata each time, and reads it again when they changed.
+    /// The key in force, or who hands it out. Looks at a key file's metadata each time, and reads it again when they
+    /// changed.
     ///
     /// While a changed file is of no use (half-written, gone), this stays the last good key.
-    pub fn current(&self) -> Result<Current, Error> {
+    pub fn look(&self) -> Result<Found, Error> {
         self.refresh(false)
     }
 
-    /// The key in force, after reading the file again whatever its metadata say.
+    /// The same, after reading the file again whatever its metadata say.
     ///
     /// For use after an authentication failure: a file may change twice within one tick of the file system's clock.
-    pub fn reread(&self) -> Result<Current, Error> {
+    pub fn reread(&self) -> Result<Found, Error> {
         self.refresh(true)
     }
 
-    fn refresh(&self, unconditionally: bool) -> Result<Current, Error> {
+    /// What the files look like that the key depends on.
+    pub fn marks(&self) -> Marks {
+        let mut files = match (&self.file, self.provider) {
+            (Some(file), _) => vec![file.clone()],
+            (None, Provider::Aws) => aws::files(&self.variables),
+            (None, Provider::Outscale) => Vec::new(),
+        };
+        let place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Watch::Remote(remote)) = &*place {
+            files.extend(remote.files());
+        }
+        files.iter().map(|path| Stamp::of(path, "").ok()).collect()
+    }
+
+    fn refresh(&self, unconditionally: bool) -> Result<Found, Error> {
         // A panic elsewhere cannot leave this half-changed: it is replaced whole.
-        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        let settled = match found.take() {
+        let mut place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
+        let settled = match place.take() {
             Some(settled) if settled.is_settled() => settled,
             before => self.locate(before)?,
         };
-        match found.insert(settled) {
-            Found::Fixed(current) => Ok(current.clone()),
-            Found::File(watched) => watched.refresh(unconditionally),
-        }
+        let found = match place.insert(settled) {
+            Watch::Fixed(current) => Found::Key(current.clone()),
+            Watch::File(watched) => Found::Key(watched.refresh(unconditionally)?),
+            Watch::Remote(remote) => Found::Remote(Arc::clone(remote)),
+        };
+        let Some(role) = &self.role else {
+            return Ok(found);
+        };
+        let base = match found {
+            Found::Key(current) => Base::Key(Credentials::clone(&current.credentials)),
+            Found::Remote(remote) => Base::Remote(remote),
+        };
+        Ok(Found::Remote(Arc::new(Remote::Role {
+            role: role.clone(),
+            base,
+        })))
     }
 
     /// Chooses the place; what was watched there `before`, without success so far, is watched on.
-    fn locate(&self, before: Option<Found>) -> Result<Found, Error> {
-        let place = match &self.file {
-            Some(path) => Place::File {
-                path: path.clone(),
-                profile: (self.profile.clone()).unwrap_or_else(|| DEFAULT_PROFILE.to_owned()),
-                named_by: "`credentials_file`",
-            },
-            None => Chain::of(self.provider).locate(self.profile.as_deref(), &self.variables)?,
-        };
-        Ok(match (place, before) {
-            (Place::Environment(credentials), _) => Found::Fixed(Current::new(credentials, "environment")),
-            (Place::File { path, .. }, Some(Found::File(watched))) if watched.path == path => {
-                Found::File(watched)
+    fn locate(&self, before: Option<Watch>) -> Result<Watch, Error> {
+        let located =
+            Chain::of(self.provider).locate(self.file.as_deref(), self.profile.as_deref(), &self.variables);
+        if let Some(Watch::Remote(remote)) = &before
+            && remote.is_of_a_profile()
+        {
+            let is_below =
+                |place: &Place| matches!(place, Place::Remote(remote) if !remote.is_of_a_profile());
+            match &located {
+                Ok(place) if !is_below(place) => {}
+                Ok(_) => return Ok(Watch::Remote(Arc::clone(remote))),
+                Err(error) => {
+                    tracing::warn!("going on with {remote}: {error}");
+                    return Ok(Watch::Remote(Arc::clone(remote)));
+                }
+            }
+        }
+        Ok(match (located?, before) {
+            (Place::Environment(credentials, expires), _) => {
+                Watch::Fixed(Current::new(credentials, "environment", expires))
+            }
+            (Place::Remote(remote), _) => Watch::Remote(Arc::new(remote)),
+            (Place::File { path, .. }, Some(Watch::File(watched))) if watched.path == path => {
+                Watch::File(watched)
             }
             (
                 Place::File {
                     path,
                     profile,
                     named_by,
+                    headers,
                 },
                 _,
-            ) => Found::File(Box::new(Watched {
+            ) => Watch::File(Box::new(Watched {
                 path,
                 profile,
                 named: self.profile.is_some(),
                 named_by,
+                headers,
                 good: None,
                 looked_at: None,
                 complained_of: None,
@@ -135,43 +202,49 @@ impl fmt::Debug for Source {
             .field("provider", &self.provider)
             .field("file", &self.file)
             .field("profile", &self.profile)
+            .field("role", &self.role)
             .finish_non_exhaustive()
     }
 }
 
 impl Current {
-    fn new(credentials: Credentials, source: &'static str) -> Self {
+    /// The first key of a place.
+    pub(crate) fn new(credentials: Credentials, source: &'static str, expires: Option<Timestamp>) -> Self {
         Self {
             credentials: Arc::new(credentials),
             generation: 1,
             source,
+            expires,
         }
     }
 
     /// The same if the key is: a touched file does not open a breaker that waits for a new key.
-    fn followed_by(&self, credentials: Credentials) -> Self {
+    pub(crate) fn followed_by(&self, credentials: Credentials) -> Self {
         if same_key(&self.credentials, &credentials) {
             return self.clone();
         }
         Self {
             credentials: Arc::new(credentials),
             generation: self.generation + 1,
-            source: self.source,
+            ..self.clone()
         }
     }
 }
 
-enum Found {
+enum Watch {
     /// The environment's, or one given from within.
     Fixed(Current),
     File(Box<Watched>),
+    Remote(Arc<Remote>),
 }
 
-impl Found {
+impl Watch {
     fn is_settled(&self) -> bool {
         match self {
             Self::Fixed(_) => true,
             Self::File(watched) => watched.good.is_some(),
+            // Profiles may change, and what comes late is found: looked for again before each asking.
+            Self::Remote(_) => false,
         }
     }
 }
@@ -183,6 +256,7 @@ struct Watched {
     /// The profile was asked for by the settings, not by a default.
     named: bool,
     named_by: &'static str,
+    headers: Headers,
     good: Option<(Stamp, Current)>,
     /// What the file looked like at the last look, good or not.
     looked_at: Option<Stamp>,
@@ -203,18 +277,19 @@ impl Watched {
         if let Ok(stamp) = &look
             && changed
         {
-            self.warn_of_readers(stamp);
+            stamp.warn_of_readers("credentials file", &self.path);
         }
         let profile = Profile {
             name: &self.profile,
             named: self.named,
+            headers: self.headers,
         };
         let read = look.and_then(|stamp| Ok((stamp, file::read(&self.path, &stamp, profile)?)));
         match (read, &self.good) {
             (Ok((stamp, credentials)), before) => {
                 let current = match before {
                     Some((_, current)) => current.followed_by(credentials),
-                    None => Current::new(credentials, "file"),
+                    None => Current::new(credentials, "file", None),
                 };
                 self.good = Some((stamp, current.clone()));
                 self.complained_of = None;
@@ -230,15 +305,6 @@ impl Watched {
                 Ok(current.clone())
             }
             (Err(fault), None) => Err(fault.of(&self.path)),
-        }
-    }
-
-    fn warn_of_readers(&self, stamp: &Stamp) {
-        if let Some(mode) = stamp.loose_mode(&self.path) {
-            let path = self.path.display();
-            tracing::warn!(
-                "credentials file {path} has mode {mode:04o}, so others can read it: run `chmod 600 {path}`"
-            );
         }
     }
 }

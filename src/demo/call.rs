@@ -11,7 +11,7 @@ use super::identity::Identity;
 use super::paging::Cursor;
 use super::wire::{Parameters, Refusal, Service};
 use super::xml::Xml;
-use super::{Options, changes, ec2, elb, iam, iam_policies};
+use super::{Options, changes, ec2, elb, elbv2, iam, iam_policies};
 use crate::provider::Provider;
 
 /// What a service needs to answer.
@@ -95,6 +95,7 @@ pub(super) fn find(service: Service, name: &str) -> Option<&'static Action> {
     let tables: &[&'static [Action]] = match service {
         Service::Ec2 => &[ec2::ACTIONS, changes::ACTIONS],
         Service::Elb => &[elb::ACTIONS],
+        Service::ElbV2 => &[elbv2::ACTIONS],
         Service::Iam => &[iam::ACTIONS, iam_policies::ACTIONS],
         Service::Sts => &[iam::STS_ACTIONS],
     };

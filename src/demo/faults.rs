@@ -77,6 +77,8 @@ pub enum Fault {
     NoDryRun,
     /// Another fault, on the nth page only (from 1).
     OnPage(u32, Box<Self>),
+    /// Another fault, in this region only.
+    InRegion(String, Box<Self>),
 }
 
 /// A fault of what is done or listed rather than of the answer.
@@ -98,6 +100,16 @@ impl Fault {
             Self::DuplicateItems => Some(Twist::DuplicateItems),
             Self::NoDryRun => Some(Twist::NoDryRun),
             _ => None,
+        }
+    }
+
+    /// What of it a request for this page meets in this region.
+    fn met(&self, region: &str, page: u32) -> Option<&Self> {
+        match self {
+            Self::OnPage(nth, fault) if *nth == page => fault.met(region, page),
+            Self::InRegion(there, fault) if there == region => fault.met(region, page),
+            Self::OnPage(..) | Self::InRegion(..) => None,
+            fault => Some(fault),
         }
     }
 
@@ -237,19 +249,16 @@ impl Faults {
     }
 
     /// The fault this request meets, which is thereby used up once.
-    pub(super) fn take(&mut self, action: &str, page: u32) -> Option<Fault> {
+    pub(super) fn take(&mut self, region: &str, action: &str, page: u32) -> Option<Fault> {
         self.on.retain(|(_, _, times)| *times != Some(0));
-        let (_, fault, times) = self.on.iter_mut().find(|(on, fault, _)| {
-            let here = !matches!(fault, Fault::OnPage(nth, _) if *nth != page);
-            here && (on == "*" || on == action)
+        let (fault, times) = self.on.iter_mut().find_map(|(on, fault, times)| {
+            let fault = fault.met(region, page)?;
+            (on == "*" || on == action).then_some((fault, times))
         })?;
         if let Some(times) = times {
             *times -= 1;
         }
-        Some(match fault {
-            Fault::OnPage(_, fault) => (**fault).clone(),
-            fault => fault.clone(),
-        })
+        Some(fault.clone())
     }
 }
 
@@ -328,12 +337,24 @@ mod tests {
         let mut faults = Faults::default();
         faults.inject("DescribeInstances", Fault::Html200, Some(2));
         faults.inject("*", Fault::Json200, None);
-        assert_eq!(faults.take("DescribeInstances", 1), Some(Fault::Html200));
-        assert_eq!(faults.take("DescribeRegions", 1), Some(Fault::Json200));
-        assert_eq!(faults.take("DescribeInstances", 1), Some(Fault::Html200));
-        assert_eq!(faults.take("DescribeInstances", 1), Some(Fault::Json200));
+        assert_eq!(
+            faults.take("eu-west-2", "DescribeInstances", 1),
+            Some(Fault::Html200)
+        );
+        assert_eq!(
+            faults.take("eu-west-2", "DescribeRegions", 1),
+            Some(Fault::Json200)
+        );
+        assert_eq!(
+            faults.take("eu-west-2", "DescribeInstances", 1),
+            Some(Fault::Html200)
+        );
+        assert_eq!(
+            faults.take("eu-west-2", "DescribeInstances", 1),
+            Some(Fault::Json200)
+        );
         faults.clear();
-        assert_eq!(faults.take("DescribeInstances", 1), None);
+        assert_eq!(faults.take("eu-west-2", "DescribeInstances", 1), None);
     }
 
     #[test]
@@ -346,11 +367,27 @@ mod tests {
     }
 
     #[test]
+    fn fault_in_a_region_spares_the_others() {
+        let mut faults = Faults::default();
+        let hang = Fault::InRegion("eu-west-1".to_owned(), Box::new(Fault::Hang));
+        faults.inject("*", hang, Some(1));
+        assert_eq!(faults.take("eu-west-2", "DescribeInstances", 1), None);
+        assert_eq!(
+            faults.take("eu-west-1", "DescribeInstances", 1),
+            Some(Fault::Hang)
+        );
+        assert_eq!(faults.take("eu-west-1", "DescribeInstances", 1), None);
+    }
+
+    #[test]
     fn fault_on_a_page_spares_the_others() {
         let mut faults = Faults::default();
         faults.inject("*", Fault::OnPage(2, Box::new(Fault::Hang)), Some(1));
-        assert_eq!(faults.take("DescribeInstances", 1), None);
-        assert_eq!(faults.take("DescribeInstances", 2), Some(Fault::Hang));
-        assert_eq!(faults.take("DescribeInstances", 2), None);
+        assert_eq!(faults.take("eu-west-2", "DescribeInstances", 1), None);
+        assert_eq!(
+            faults.take("eu-west-2", "DescribeInstances", 2),
+            Some(Fault::Hang)
+        );
+        assert_eq!(faults.take("eu-west-2", "DescribeInstances", 2), None);
     }
 }

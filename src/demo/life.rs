@@ -12,6 +12,7 @@ impl Region {
         self.ticks += 1;
         let mut rng = fastrand::Rng::with_seed(mix(self.seed ^ mix(self.ticks)));
         self.follow_plans(now);
+        self.let_targets_live();
         if self.ticks % 3 == 1
             && let Some(id) = self.some_running(&mut rng)
         {

@@ -6,10 +6,12 @@
 
 mod account;
 mod authentication;
+mod balancing;
 mod call;
 mod changes;
 mod ec2;
 mod elb;
+mod elbv2;
 mod faults;
 mod fleet;
 mod holdings;
@@ -43,6 +45,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+pub use balancing::{LoadBalancerV2, Target, TargetGroup, TargetHealth};
 pub use faults::Fault;
 pub use fleet::{Check, Event, Fleet, Health, Instance, LoadBalancer};
 pub use holdings::{Address, Attachment, Subnet, Volume};
@@ -72,6 +75,8 @@ pub struct Options {
     pub load_balancers: usize,
     /// How many instances are behind each load balancer.
     pub backends_per_load_balancer: usize,
+    /// How many target groups each region has, with the load balancers in front of them; on AWS only.
+    pub target_groups: usize,
     /// Whether the fleet changes by itself.
     pub alive: bool,
     /// How often it does.
@@ -100,6 +105,7 @@ impl Default for Options {
             instances: 24,
             load_balancers: 5,
             backends_per_load_balancer: 3,
+            target_groups: 4,
             alive: true,
             tick: Duration::from_secs(2),
             regions: vec!["eu-west-2".to_owned()],

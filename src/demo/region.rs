@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::balancing::Balancing;
 use super::fleet::{Health, Instance, LoadBalancer};
 use super::holdings::Holdings;
 use super::{Options, Times};
@@ -34,6 +35,7 @@ pub(super) struct Region {
     pub(super) next_serial: u64,
     pub(super) entries: BTreeMap<u64, Arc<Entry>>,
     serials: HashMap<String, u64>,
+    pub(super) balancing: Balancing,
     pub(super) load_balancers: BTreeMap<String, LoadBalancer>,
     pub(super) holdings: Holdings,
 }
@@ -58,6 +60,7 @@ impl Region {
             next_serial: 0,
             entries: BTreeMap::new(),
             serials: HashMap::new(),
+            balancing: Balancing::default(),
             load_balancers: BTreeMap::new(),
             holdings: Holdings::default(),
         };
@@ -67,6 +70,7 @@ impl Region {
         }
         region.vary_states();
         let ids: Vec<String> = region.instances().map(|instance| instance.id.clone()).collect();
+        region.balance(options, &ids);
         for number in 0..options.load_balancers {
             let backends = ids
                 .iter()
@@ -123,6 +127,7 @@ impl Region {
         let Some(serial) = self.serials.remove(id) else {
             return false;
         };
+        self.balancing.deregister(id);
         for balancer in self.load_balancers.values_mut() {
             balancer.backends.retain(|backend| backend != id);
             balancer.forced.remove(id);

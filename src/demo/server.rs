@@ -231,7 +231,8 @@ async fn respond(
         claim,
         service: claim
             .and_then(|claim| Service::named(claim.scope.service, provider))
-            .unwrap_or_else(|| Service::of_version(parameters.value("Version"))),
+            .unwrap_or_else(|| Service::of_version(parameters.value("Version")))
+            .in_version(parameters.value("Version"), provider),
         action: parameters.value("Action").unwrap_or_default(),
         parameters: &parameters,
         request_id,
@@ -300,7 +301,7 @@ impl Received<'_> {
         let names = ["NextToken", "Marker"];
         let token = names.into_iter().find_map(|name| self.parameters.value(name));
         let page = token.and_then(Cursor::parse).map_or(1, |cursor| cursor.page);
-        *fault = shared.faults().take(action.name, page);
+        *fault = shared.faults().take(region, action.name, page);
         if let Some(refusal) = fault
             .as_ref()
             .and_then(|fault| fault.refusal(self.service, provider))
@@ -361,8 +362,7 @@ impl Received<'_> {
 
     fn known_action(&self) -> Result<&'static call::Action, Refusal> {
         let version = self.parameters.value("Version").unwrap_or_default();
-        // The other load balancers share host and signing name with these; only the version tells them apart.
-        let is_v2 = self.service == Service::Elb && version == "2015-12-01";
+        let is_v2 = self.service == Service::Elb && version == wire::ELB_V2;
         call::find(self.service, self.action)
             .filter(|_| !is_v2)
             .ok_or_else(|| {

@@ -11,6 +11,8 @@ use crate::provider::Provider;
 pub(super) enum Service {
     Ec2,
     Elb,
+    /// The load balancers of AWS that are not classic.
+    ElbV2,
     Iam,
     Sts,
 }
@@ -27,10 +29,18 @@ impl Service {
         }
     }
 
+    /// The one of two services under one name that speaks this version; OUTSCALE has but the older.
+    pub(super) fn in_version(self, version: Option<&str>, provider: Provider) -> Self {
+        match (self, version, provider) {
+            (Self::Elb, Some(ELB_V2), Provider::Aws) => Self::ElbV2,
+            _ => self,
+        }
+    }
+
     /// What an unsigned request is for, by the version of the API it speaks.
     pub(super) fn of_version(version: Option<&str>) -> Self {
         match version {
-            Some("2012-06-01" | "2015-12-01") => Self::Elb,
+            Some("2012-06-01" | ELB_V2) => Self::Elb,
             Some("2010-05-08") => Self::Iam,
             Some("2011-06-15") => Self::Sts,
             _ => Self::Ec2,
@@ -41,7 +51,7 @@ impl Service {
     pub(super) fn prefix(self) -> &'static str {
         match self {
             Self::Ec2 => "ec2",
-            Self::Elb => "elasticloadbalancing",
+            Self::Elb | Self::ElbV2 => "elasticloadbalancing",
             Self::Iam => "iam",
             Self::Sts => "sts",
         }
@@ -52,6 +62,7 @@ impl Service {
             (Self::Ec2, Provider::Aws) => "http://ec2.amazonaws.com/doc/2016-11-15/",
             (Self::Ec2, Provider::Outscale) => "http://ec2.amazonaws.com/doc/2014-06-15/",
             (Self::Elb, _) => "http://elasticloadbalancing.amazonaws.com/doc/2012-06-01/",
+            (Self::ElbV2, _) => "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/",
             (Self::Iam, _) => "https://iam.amazonaws.com/doc/2010-05-08/",
             (Self::Sts, _) => "https://sts.amazonaws.com/doc/2011-06-15/",
         }
@@ -231,6 +242,9 @@ pub(super) fn answer(
     );
     outcome.map(|()| xml.into_text())
 }
+
+/// The version that tells the newer load balancers from the classic ones, with which they share host and signing name.
+pub(super) const ELB_V2: &str = "2015-12-01";
 
 #[cfg(test)]
 mod tests {

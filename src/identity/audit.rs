@@ -202,8 +202,7 @@ impl Audit {
     fn concluded(mut self, account: &Account) -> Self {
         // Whoever reads it has the error among the refusals already.
         self.access_key_suffix = account
-            .key()
-            .ok()
+            .key_in_force()
             .map(|current| current.credentials.suffix().to_owned());
         let now = Timestamp::now();
         self.at = Timestamp::from_second(now.as_second()).unwrap_or(now);

@@ -19,7 +19,7 @@ use crate::credentials::Source;
 
 /// Looks, and tells what bootstrap would do. Nothing is changed, at the cloud or on this machine.
 pub async fn plan(place: &Place, admin: Source, wish: &Wish, out: &Out<'_>) -> Result<Plan, Error> {
-    let iam = admin_of(place, admin)?;
+    let iam = admin_of(place, admin).await?;
     let survey = Survey::take(&iam, &wish.names).await?;
     Ok(whole_plan(&survey, wish, out).0)
 }
@@ -33,7 +33,7 @@ pub async fn bootstrap(
     patience: Patience,
     told: &mut Told<'_>,
 ) -> Result<Proof, Error> {
-    let iam = admin_of(place, admin)?;
+    let iam = admin_of(place, admin).await?;
     let (survey, choice, changed) = settle(&iam, wish, &out, told).await?;
     let name = out.name();
     let file = out.file().cloned();
@@ -125,9 +125,11 @@ fn unproven(error: &anyhow::Error, id: &str, out: &Out<'_>) -> Error {
 }
 
 /// Whoever may administer identities there.
-pub(super) fn admin_of(place: &Place, admin: Source) -> Result<Iam, Error> {
+pub(super) async fn admin_of(place: &Place, admin: Source) -> Result<Iam, Error> {
     let mut clients = place.clients(admin)?.into_iter();
     let first = clients.next().ok_or_else(|| anyhow!("no region was named"))?;
+    let found = first.account().has_place().await;
+    found.map_err(|error| Error::Usage(format!("no admin's key: {error}")))?;
     Ok(Iam::new(first))
 }
 

@@ -56,6 +56,8 @@ pub(super) fn is_surely_undone(error: &api::Error) -> bool {
             answer.has_code && (answer.status < 500 || answer.reason() == Reason::Throttled)
         }
         Cause::Credentials(_)
+        | Cause::NoKey(_)
+        | Cause::Unlent { .. }
         | Cause::Locked { .. }
         | Cause::NoTime { .. }
         | Cause::Unsendable { .. }

@@ -9,8 +9,8 @@ use prometheus::Registry;
 use reqwest::Url;
 use tokio::time::Instant;
 
-use crate::api::{self, Account, Client, Credential, Endpoints, Needs, Override, Service, Transport};
-use crate::credentials::{Credentials, Source};
+use crate::api::{self, Account, Client, Credential, Endpoints, Needs, Override, Service, Teller, Transport};
+use crate::credentials::{ClientCertificate, Credentials, Source};
 use crate::provider::Provider;
 
 /// A cloud account, by where it is reached.
@@ -24,6 +24,8 @@ pub struct Place {
     pub endpoint_url: Option<Url>,
     /// The certificates to trust in place of the platform's.
     pub ca_bundle: Option<PathBuf>,
+    /// The certificate to show to every endpoint.
+    pub client_certificate: Option<ClientCertificate>,
     /// The most requests a second in each region.
     pub requests_per_second: f64,
 }
@@ -61,16 +63,23 @@ impl Place {
         });
         let regions: Vec<(String, Endpoints)> = regions.collect::<anyhow::Result<_>>()?;
         let endpoints = regions.iter().flat_map(|(_, endpoints)| endpoints.iter());
-        let transport = Transport::new(&Needs::of(endpoints, self.ca_bundle.clone()))?;
-        let credential = Credential::new(self.provider, regions.len(), source).with_skew(skew);
+        let needs = Needs::of(endpoints, self.ca_bundle.clone());
+        let transport = Transport::new(&needs.showing(self.client_certificate.clone()))?;
         // Nobody scrapes a command that ends.
         let metrics = api::Metrics::register(&Registry::new()).context("counting the requests")?;
+        let metrics = Arc::new(metrics);
+        let teller = Teller {
+            endpoint: (regions.first()).and_then(|(_, endpoints)| endpoints.of(Service::Sts).cloned()),
+            ca_bundle: self.ca_bundle.clone(),
+            metrics: Arc::clone(&metrics),
+        };
+        let credential = Credential::new(self.provider, regions.len(), source, teller).with_skew(skew);
         let account = Arc::new(Account::new(
             "default".to_owned(),
             self.provider,
             transport,
             Arc::new(credential),
-            Arc::new(metrics),
+            metrics,
         ));
         let client = |(region, endpoints)| {
             Client::new(Arc::clone(&account), region, endpoints, self.requests_per_second)

@@ -114,7 +114,11 @@ pub(super) fn verdict(cause: &Cause) -> Option<Verdict> {
             }
             _ => Verdict::Unknown(answer.to_string()),
         },
-        Cause::Credentials(_) | Cause::Locked { .. } | Cause::Unsendable { .. } => return None,
+        Cause::Credentials(_)
+        | Cause::NoKey(_)
+        | Cause::Unlent { .. }
+        | Cause::Locked { .. }
+        | Cause::Unsendable { .. } => return None,
         Cause::NoTime { .. }
         | Cause::NoEndpoint { .. }
         | Cause::Unreachable { .. }

@@ -38,7 +38,7 @@ pub async fn rotate(
     file: &KeyFile,
     told: &mut Told<'_>,
 ) -> Result<Proof, Error> {
-    let iam = admin_of(place, admin)?;
+    let iam = admin_of(place, admin).await?;
     if iam.user(rotation.user).await?.is_none() {
         return Err(Error::Refused(format!(
             "there is no user {}: name it with `--user`, or make it with `vigie bootstrap`",

@@ -23,7 +23,7 @@ pub struct Teardown {
 impl Teardown {
     /// Looks, and decides what may go.
     pub async fn prepare(place: &Place, admin: Source, names: &Names) -> Result<Self, Error> {
-        let iam = admin_of(place, admin)?;
+        let iam = admin_of(place, admin).await?;
         let survey = Survey::take(&iam, names).await?;
         let plan = removals(&survey, names);
         let reasons: Vec<_> = plan.refusals().map(|step| step.detail.as_str()).collect();

@@ -15,6 +15,7 @@ use crate::resource::{Column, Kind, Observation, Table, name_of, read_tags};
 pub static KIND: Kind = Kind {
     name: "addresses",
     providers: &Provider::ALL,
+    by_default: true,
     actions: &[&DESCRIBE_ADDRESSES],
     one_call_for_each: &[],
     families: &[&INFO, &ATTACHED],

@@ -15,6 +15,7 @@ use crate::resource::{Column, Kind, Observation, Table};
 pub static KIND: Kind = Kind {
     name: "availability_zones",
     providers: &Provider::ALL,
+    by_default: true,
     actions: &[&DESCRIBE_AVAILABILITY_ZONES],
     one_call_for_each: &[],
     families: &[&STATE, &INFO],

@@ -1,7 +1,16 @@
-//! What every sort of load balancer shows alike, classic or not: the families that their kinds share.
+//! What every sort of load balancer shows alike, classic or not: the families that their kinds share, and how each
+//! of many load balancers is asked about.
 //!
 //! Not a kind: the one place where two kinds may write into the same family, told apart by the label `type`.
 
+use std::borrow::Cow;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures_util::{StreamExt as _, future, stream};
+use tracing::debug;
+
+use crate::api::xml::{self, Reader};
+use crate::api::{Client, Error};
 use crate::metric::Family;
 use crate::resource::Observation;
 
@@ -62,7 +71,7 @@ pub(super) static WITHOUT_HEALTHY_BACKEND: Family = Family::gauge(
     "cloud_load_balancer_without_healthy_backend",
     &["account", "region", "load_balancer", "type"],
     "1 while not one backend of the load balancer, in whatever target group, is in service; also while it has none. \
-     Left out where the cloud does not say.",
+     Left out where the cloud does not say: without a target group, or while health checks are off.",
 );
 
 // cloud_load_balancer_backend_healthy{account="prod",region="eu-west-2",load_balancer="web",type="classic",instance_id="i-0a1b2c3d"} 0
@@ -138,3 +147,98 @@ pub(super) fn write_backends(
             .value(1.0);
     }
 }
+
+/// Asks about each of these things, a few at a time, and hands on the answers in their order; a thing that has
+/// vanished gives none.
+///
+/// After a failure no further call begins, but those under way are heard: the cloud counts them, as requests and
+/// perhaps as refusals of the key.
+pub(super) async fn ask_each<T, A, F>(
+    things: impl IntoIterator<Item = T>,
+    ask: impl Fn(T) -> F,
+    mut answered: impl FnMut(A),
+) -> Result<(), Error>
+where
+    F: Future<Output = Result<Option<A>, Error>>,
+{
+    let failed = AtomicBool::new(false);
+    let mut answers = stream::iter(things)
+        .take_while(|_| future::ready(!failed.load(Ordering::Relaxed)))
+        .map(|thing| {
+            let answer = ask(thing);
+            async {
+                let answer = answer.await;
+                failed.fetch_or(answer.is_err(), Ordering::Relaxed);
+                answer
+            }
+        })
+        .buffered(CALLS_AT_ONCE);
+    let mut outcome = Ok(());
+    while let Some(answer) = answers.next().await {
+        match answer {
+            Ok(Some(answer)) => answered(answer),
+            // It vanished between the list and its turn.
+            Ok(None) => {}
+            Err(error) => outcome = outcome.and(Err(error)),
+        }
+    }
+    outcome
+}
+
+/// An answer about one thing; `None` if it is refused by one of these codes, which say that there is no such thing
+/// any more.
+pub(super) fn unless_gone<A>(
+    answer: Result<A, Error>,
+    codes: &[&str],
+    client: &Client,
+    name: &str,
+) -> Result<Option<A>, Error> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(error) if error.code().is_some_and(|code| codes.contains(&code)) => {
+            debug!(
+                account = client.account().name,
+                region = client.region(),
+                action = error.action.name,
+                name,
+                "vanished between the list and the question about it"
+            );
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Reads one page of a listing, whose members stand in this list, and gives its `NextMarker`.
+pub(super) fn read_page<'a>(
+    xml: &mut Reader<'a>,
+    list: &str,
+    mut read: impl FnMut(&mut Reader<'a>) -> Result<(), xml::Error>,
+) -> Result<Option<String>, xml::Error> {
+    let mut next = Cow::default();
+    let mut has_list = false;
+    while let Some(name) = xml.child()? {
+        match name {
+            "NextMarker" => xml.fill(&mut next)?,
+            name if name == list => {
+                has_list = true;
+                xml.each("member", &mut read)?;
+            }
+            _ => xml.skip()?,
+        }
+    }
+    xml::require(has_list, list)?;
+    Ok(Some(next.into_owned()))
+}
+
+/// The text of the element just entered, into a field that is still empty, as [`Reader::fill`] does.
+pub(super) fn fill(field: &mut String, xml: &mut Reader<'_>) -> Result<(), xml::Error> {
+    let text = xml.text()?;
+    if field.is_empty() {
+        text.trim().clone_into(field);
+    }
+    Ok(())
+}
+
+/// Calls under way at once, at most: the request budget is what bounds their rate.
+const CALLS_AT_ONCE: usize = 5;

@@ -18,6 +18,7 @@ use crate::resource::{Column, Kind, Observation, Table};
 pub static KIND: Kind = Kind {
     name: "instance_status",
     providers: &Provider::ALL,
+    by_default: true,
     actions: &[&DESCRIBE_INSTANCE_STATUS],
     one_call_for_each: &[],
     families: &[&CHECK_FAILED, &IMPAIRED, &NOT_BEFORE, &NOT_AFTER, &DEADLINE],

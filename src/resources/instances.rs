@@ -20,6 +20,7 @@ use crate::resource::{Column, Instances, Kind, Observation, Table, Tags, name_of
 pub static KIND: Kind = Kind {
     name: "instances",
     providers: &Provider::ALL,
+    by_default: true,
     actions: &[&DESCRIBE_INSTANCES],
     one_call_for_each: &[],
     families: &[&STATE, &INFO, &TAGS, &LAUNCHED, &STATE_CHANGED, &STATE_REASON],

@@ -4,12 +4,7 @@
 //! <https://docs.aws.amazon.com/elasticloadbalancing/2012-06-01/APIReference/API_DescribeInstanceHealth.html>,
 //! <https://docs.outscale.com/lbu>
 
-use std::borrow::Cow;
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, Ordering};
-
-use futures_util::{StreamExt as _, future, stream};
-use tracing::debug;
 
 use crate::api::xml::{self, Reader};
 use crate::api::{Action, Client, Error, Paging, Service};
@@ -19,13 +14,14 @@ use crate::resource::{BackendGroup, BackendInstance, Column, Kind, Observation, 
 
 use super::balancers::{
     self, BACKEND_HEALTHY, BACKEND_STATE, BACKENDS, CREATED, HEALTHY_BACKENDS, INFO, LISTENER,
-    WITHOUT_HEALTHY_BACKEND,
+    WITHOUT_HEALTHY_BACKEND, fill,
 };
 
 /// `load_balancers`.
 pub static KIND: Kind = Kind {
     name: "load_balancers",
     providers: &Provider::ALL,
+    by_default: true,
     actions: &[&DESCRIBE_LOAD_BALANCERS, &DESCRIBE_INSTANCE_HEALTH],
     one_call_for_each: &["load balancer with backends"],
     families: &[
@@ -122,36 +118,24 @@ async fn observe(client: &Client, observation: &mut Observation) -> Result<(), E
         })
         .await?;
 
-    // After a failure no further call begins, but those under way are heard: the cloud counts them, as requests
-    // and perhaps as refusals of the key.
-    let failed = AtomicBool::new(false);
-    let mut described = stream::iter(load_balancers)
-        .take_while(|_| future::ready(!failed.load(Ordering::Relaxed)))
-        .map(|load_balancer| async {
-            let health = health(client, &load_balancer).await;
-            failed.fetch_or(health.is_err(), Ordering::Relaxed);
-            (load_balancer, health)
-        })
-        .buffered(HEALTH_CALLS_AT_ONCE);
-    let mut outcome = Ok(());
-    while let Some((load_balancer, health)) = described.next().await {
-        match health {
-            Ok(Some(health)) => {
-                write(&load_balancer, &health.backends, observation);
-                observation.objects += 1;
-                for _ in 0..health.not_understood {
-                    observation.skip(format!(
-                        "a backend of `{}` without id or state",
-                        load_balancer.name
-                    ));
-                }
+    balancers::ask_each(
+        load_balancers,
+        |load_balancer| async {
+            let health = health(client, &load_balancer).await?;
+            Ok(health.map(|health| (load_balancer, health)))
+        },
+        |(load_balancer, health)| {
+            write(&load_balancer, &health.backends, observation);
+            observation.objects += 1;
+            for _ in 0..health.not_understood {
+                observation.skip(format!(
+                    "a backend of `{}` without id or state",
+                    load_balancer.name
+                ));
             }
-            // It vanished between the list and its turn.
-            Ok(None) => {}
-            Err(error) => outcome = outcome.and(Err(error)),
-        }
-    }
-    outcome
+        },
+    )
+    .await
 }
 
 /// The health of a load balancer's backends; `None` if it is not there any more.
@@ -161,22 +145,10 @@ async fn health(client: &Client, load_balancer: &LoadBalancer) -> Result<Option<
     }
     let name = load_balancer.name.as_str();
     let parameters = [("LoadBalancerName", name)];
-    match client
+    let answer = client
         .ask(&DESCRIBE_INSTANCE_HEALTH, &parameters, read_health)
-        .await
-    {
-        Ok(health) => Ok(Some(health)),
-        Err(error) if error.code().is_some_and(|code| GONE.contains(&code)) => {
-            debug!(
-                account = client.account().name,
-                region = client.region(),
-                load_balancer = name,
-                "vanished between the list and the question for its health"
-            );
-            Ok(None)
-        }
-        Err(error) => Err(error),
-    }
+        .await;
+    balancers::unless_gone(answer, &GONE, client, name)
 }
 
 #[derive(Debug, Default)]
@@ -231,23 +203,10 @@ fn read_page(
     xml: &mut Reader<'_>,
     found: &mut impl FnMut(LoadBalancer),
 ) -> Result<Option<String>, xml::Error> {
-    let mut next = Cow::default();
-    let mut has_set = false;
-    while let Some(name) = xml.child()? {
-        match name {
-            "LoadBalancerDescriptions" => {
-                has_set = true;
-                xml.each("member", |member| {
-                    found(read_load_balancer(member)?);
-                    Ok(())
-                })?;
-            }
-            "NextMarker" => xml.fill(&mut next)?,
-            _ => xml.skip()?,
-        }
-    }
-    xml::require(has_set, "LoadBalancerDescriptions")?;
-    Ok(Some(next.into_owned()))
+    balancers::read_page(xml, "LoadBalancerDescriptions", |member| {
+        found(read_load_balancer(member)?);
+        Ok(())
+    })
 }
 
 fn read_load_balancer(xml: &mut Reader<'_>) -> Result<LoadBalancer, xml::Error> {
@@ -340,19 +299,6 @@ fn read_health(xml: &mut Reader<'_>) -> Result<Health, xml::Error> {
     Ok(health)
 }
 
-/// The text of the element just entered, into a field that is still empty, as [`Reader::fill`] does.
-fn fill(field: &mut String, xml: &mut Reader<'_>) -> Result<(), xml::Error> {
-    let text = xml.text()?;
-    if field.is_empty() {
-        text.trim().clone_into(field);
-    }
-    Ok(())
-}
-
-fn number(text: &str) -> Option<f64> {
-    text.parse::<u32>().ok().map(f64::from)
-}
-
 fn write(load_balancer: &LoadBalancer, backends: &[Backend], observation: &mut Observation) {
     let own: &[(&'static str, &str)] = &[("load_balancer", &load_balancer.name), ("type", "classic")];
     observation
@@ -396,7 +342,7 @@ fn write(load_balancer: &LoadBalancer, backends: &[Backend], observation: &mut O
         (&UNHEALTHY_THRESHOLD, &check.unhealthy_threshold),
     ];
     for (family, figure) in figures {
-        if let Some(figure) = number(figure) {
+        if let Some(figure) = xml::number(figure) {
             observation.sample(family).labels(own).value(figure);
         }
     }
@@ -449,9 +395,6 @@ fn write_backends(
 
 /// What AWS answers for a load balancer that is gone: the code on the wire, and the shape's name.
 const GONE: [&str; 2] = ["LoadBalancerNotFound", "AccessPointNotFoundException"];
-
-/// Health calls under way at once, at most: the request budget is what bounds their rate.
-const HEALTH_CALLS_AT_ONCE: usize = 5;
 
 #[cfg(test)]
 mod tests;

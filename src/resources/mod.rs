@@ -9,6 +9,7 @@ pub mod load_balancers;
 pub mod quotas;
 pub mod regions;
 pub mod subnets;
+pub mod target_groups;
 pub mod volume_status;
 pub mod volumes;
 
@@ -16,10 +17,11 @@ use crate::provider::Provider;
 use crate::resource::Kind;
 
 /// Every kind: settings accept it, the poller runs it, the documentation lists its metrics.
-pub static KINDS: [&Kind; 9] = [
+pub static KINDS: [&Kind; 10] = [
     &instances::KIND,
     &instance_status::KIND,
     &load_balancers::KIND,
+    &target_groups::KIND,
     &availability_zones::KIND,
     &volumes::KIND,
     &volume_status::KIND,
@@ -32,6 +34,14 @@ pub static KINDS: [&Kind; 9] = [
 pub fn kinds_of(provider: Provider) -> Vec<&'static Kind> {
     let has = |kind: &&Kind| kind.providers.contains(&provider);
     KINDS.into_iter().filter(has).collect()
+}
+
+/// Those of them that are polled where nobody names kinds.
+pub fn default_kinds_of(provider: Provider) -> Vec<&'static Kind> {
+    kinds_of(provider)
+        .into_iter()
+        .filter(|kind| kind.by_default)
+        .collect()
 }
 
 /// The kind of this name.

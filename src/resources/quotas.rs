@@ -15,6 +15,7 @@ use crate::resource::{Column, Kind, Observation, Table};
 pub static KIND: Kind = Kind {
     name: "quotas",
     providers: &Provider::ALL,
+    by_default: true,
     actions: &[&DESCRIBE_ACCOUNT_ATTRIBUTES],
     one_call_for_each: &[],
     families: &[&LIMIT],

@@ -15,6 +15,7 @@ use crate::resource::{Kind, Observation};
 pub static KIND: Kind = Kind {
     name: "regions",
     providers: &[Provider::Aws],
+    by_default: true,
     actions: &[&DESCRIBE_REGIONS],
     one_call_for_each: &[],
     families: &[],

@@ -18,6 +18,7 @@ use crate::resource::{Column, Kind, Observation, Table, name_of, read_tags};
 pub static KIND: Kind = Kind {
     name: "subnets",
     providers: &Provider::ALL,
+    by_default: true,
     actions: &[&DESCRIBE_SUBNETS],
     one_call_for_each: &[],
     families: &[&STATE, &INFO, &AVAILABLE],

@@ -1,7 +1,7 @@
 //! The checks of volumes, and what AWS says has happened to them.
 //!
-//! OUTSCALE has no such action, and other clouds that speak EC2 may lack it too. It is a kind of its own, so that those
-//! still show their volumes whole.
+//! OUTSCALE has no such action, and other clouds that speak EC2 may lack it too. It is a kind of its own, and polled only
+//! where it is named, so that those still show their volumes whole.
 //!
 //! The status has four words, of which neither `warning` nor `insufficient-data` is a failed or a passed check: it is
 //! shown as a set of them, where the checks of instances are shown as 0 or 1.
@@ -21,6 +21,7 @@ use crate::resource::{Column, Kind, Observation, Table};
 pub static KIND: Kind = Kind {
     name: "volume_status",
     providers: &[Provider::Aws],
+    by_default: false,
     actions: &[&DESCRIBE_VOLUME_STATUS],
     one_call_for_each: &[],
     families: &[&STATUS, &CHECK, &NOT_BEFORE, &NOT_AFTER],

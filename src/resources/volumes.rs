@@ -16,6 +16,7 @@ use crate::resource::{Column, Kind, Observation, Table, name_of, read_tags};
 pub static KIND: Kind = Kind {
     name: "volumes",
     providers: &Provider::ALL,
+    by_default: true,
     actions: &[&DESCRIBE_VOLUMES],
     one_call_for_each: &[],
     families: &[&STATE, &INFO, &SIZE, &IOPS, &ATTACHMENT, &CREATED],

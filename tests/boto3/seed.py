@@ -19,6 +19,9 @@ READ_ONLY = [
     "ec2:DescribeAccountAttributes",
     "elasticloadbalancing:DescribeLoadBalancers",
     "elasticloadbalancing:DescribeInstanceHealth",
+    "elasticloadbalancing:DescribeTargetGroups",
+    "elasticloadbalancing:DescribeTargetHealth",
+    "elasticloadbalancing:DescribeListeners",
 ]
 TYPES = ["t3.micro", "m5.large", "c5.xlarge"]
 ZONES = ["a", "b", "c"]
@@ -36,6 +39,8 @@ def main():
     keys = identities(client("iam", options.endpoint))
     ids = instances(client("ec2", options.endpoint), options.instances)
     balancers = load_balancers(client("elb", options.endpoint), options.load_balancers, ids)
+    groups = Groups(options.endpoint, ids)
+    groups.make(options.load_balancers)
     settle(client("ec2", options.endpoint), ids)
     holdings(client("ec2", options.endpoint), ids[0])
     print(json.dumps({"keys": keys, "instances": ids, "load_balancers": balancers}))
@@ -138,6 +143,72 @@ def listener(protocol, port, instance_port):
         "InstanceProtocol": protocol,
         "InstancePort": instance_port,
     }
+
+
+class Groups:
+    """Load balancers that are not classic, in threes: two that share a group, and one that only redirects."""
+
+    def __init__(self, endpoint, ids):
+        self.elbv2 = client("elbv2", endpoint)
+        self.ids = ids
+        subnets = client("ec2", endpoint).describe_subnets()["Subnets"]
+        self.vpc = subnets[0]["VpcId"]
+        self.subnets = [subnet["SubnetId"] for subnet in subnets if subnet["VpcId"] == self.vpc][:2]
+
+    def make(self, count):
+        shared = None
+        for index in range(count):
+            network = index % 6 > 2
+            balancer = self.balancer(index, "network" if network else "application")
+            protocol = "TCP" if network else "HTTP"
+            if index % 3 == 0:
+                shared = self.group(f"instances-{index:02}", "instance", protocol, self.instances(index))
+                self.listener(balancer, protocol, 80, shared)
+            elif index % 3 == 1:
+                self.listener(balancer, protocol, 80, shared)
+                addresses = [{"Id": f"10.9.0.{10 + step}", "Port": 6379} for step in range(index % 4)]
+                own = self.group(f"addresses-{index:02}", "ip", protocol, addresses)
+                self.listener(balancer, protocol, 5000 + index, own)
+            else:
+                self.listener(balancer, protocol, 80, None)
+        self.balancer(count, "gateway")
+        self.group("on-its-own", "instance", "HTTP", self.instances(3))
+        function = "arn:aws:lambda:eu-west-1:123456789012:function:hook"
+        made = self.elbv2.create_target_group(Name="function", TargetType="lambda")["TargetGroups"][0]
+        self.elbv2.register_targets(TargetGroupArn=made["TargetGroupArn"], Targets=[{"Id": function}])
+
+    def instances(self, index):
+        """None to four of them, every other on a port of its own."""
+        targets = [{"Id": self.ids[(index + step) % len(self.ids)]} for step in range(min(index % 5, len(self.ids)))]
+        for target in targets[::2]:
+            target["Port"] = 8000 + index
+        return targets
+
+    def balancer(self, index, sort):
+        parameters = {} if sort == "gateway" else {"Scheme": ["internet-facing", "internal"][index % 2]}
+        made = self.elbv2.create_load_balancer(
+            Name=f"balancer-{index:02}", Type=sort, Subnets=self.subnets, **parameters
+        )
+        return made["LoadBalancers"][0]["LoadBalancerArn"]
+
+    def group(self, name, target_type, protocol, targets):
+        made = self.elbv2.create_target_group(
+            Name=name, TargetType=target_type, Protocol=protocol, Port=80, VpcId=self.vpc
+        )
+        arn = made["TargetGroups"][0]["TargetGroupArn"]
+        if targets:
+            self.elbv2.register_targets(TargetGroupArn=arn, Targets=targets)
+        return arn
+
+    def listener(self, balancer, protocol, port, group):
+        forward = {"Type": "forward", "TargetGroupArn": group}
+        refuse = {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}}
+        self.elbv2.create_listener(
+            LoadBalancerArn=balancer,
+            Protocol=protocol,
+            Port=port,
+            DefaultActions=[forward if group else refuse],
+        )
 
 
 def settle(ec2, ids):

@@ -9,11 +9,14 @@ from cloud import client, pages
 def main():
     endpoint = sys.argv[1]
     ec2 = client("ec2", endpoint)
+    balancers, groups = target_groups(endpoint)
     print(
         json.dumps(
             {
                 "instances": instances(endpoint),
                 "load_balancers": load_balancers(endpoint),
+                "balancers": balancers,
+                "target_groups": groups,
                 "statuses": statuses(ec2),
                 "zones": zones(ec2),
                 "volumes": [volume(raw) for raw in pages(ec2, "describe_volumes", "Volumes")],
@@ -89,6 +92,53 @@ def listener(raw):
         "instance_protocol": raw["InstanceProtocol"],
         "instance_port": str(raw["InstancePort"]),
     }
+
+
+def target_groups(endpoint):
+    """The load balancers that are not classic, and every target group with those that route to it."""
+    elbv2 = client("elbv2", endpoint)
+    balancers = list(pages(elbv2, "describe_load_balancers", "LoadBalancers"))
+    named = {raw["LoadBalancerArn"]: own(raw) for raw in balancers}
+    groups = pages(elbv2, "describe_target_groups", "TargetGroups")
+    return [balancer(elbv2, raw) for raw in balancers], [group(elbv2, raw, named) for raw in groups]
+
+
+def own(raw):
+    return {"load_balancer": raw["LoadBalancerName"], "type": raw["Type"]}
+
+
+def balancer(elbv2, raw):
+    listeners = elbv2.describe_listeners(LoadBalancerArn=raw["LoadBalancerArn"])["Listeners"]
+    return {
+        "own": own(raw),
+        "state": raw["State"]["Code"],
+        "created": raw["CreatedTime"].timestamp(),
+        "info": {"scheme": raw.get("Scheme"), "dns_name": raw["DNSName"], "vpc_id": raw.get("VpcId")},
+        "listeners": [{"protocol": each["Protocol"], "port": str(each["Port"])} for each in listeners],
+    }
+
+
+def group(elbv2, raw, named):
+    health = elbv2.describe_target_health(TargetGroupArn=raw["TargetGroupArn"])["TargetHealthDescriptions"]
+    return {
+        "name": raw["TargetGroupName"],
+        "target_type": raw["TargetType"],
+        "info": {"protocol": raw.get("Protocol"), "port": port(raw), "vpc_id": raw.get("VpcId")},
+        "balancers": [named[arn] for arn in sorted(set(raw["LoadBalancerArns"]))],
+        "targets": [
+            {
+                "id": each["Target"]["Id"],
+                "port": port(each["Target"]),
+                "state": each["TargetHealth"]["State"],
+                "reason": each["TargetHealth"].get("Reason"),
+            }
+            for each in health
+        ],
+    }
+
+
+def port(raw):
+    return str(raw["Port"]) if "Port" in raw else None
 
 
 def statuses(ec2):

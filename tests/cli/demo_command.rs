@@ -63,7 +63,7 @@ async fn demo_shows_a_fleet_that_lives_and_backends_that_fail() {
 async fn demo_cloud_is_listed_by_boto3_and_refuses_changes() {
     for (provider, region, signal) in [("outscale", "eu-west-2", "INT"), ("aws", "eu-west-1", "TERM")] {
         let cloud = Cloud::start(&["--provider", provider, "--still", "--instances", "130"]).await;
-        let watched = cloud.boto3(region).await;
+        let watched = cloud.boto3(provider, region).await;
         let page = Page::parse(&cloud.once(provider, region).await.stdout);
 
         let states: BTreeMap<_, _> = page
@@ -74,11 +74,18 @@ async fn demo_cloud_is_listed_by_boto3_and_refuses_changes() {
         assert_eq!(watched.states, states);
         assert_eq!(states.len(), 130);
         let mut healths = BTreeMap::<String, BTreeMap<String, String>>::new();
+        let mut targets = healths.clone();
         for (Series { labels, .. }, _) in page.family("cloud_load_balancer_backend_state_info") {
-            let of = healths.entry(labels["load_balancer"].clone()).or_default();
-            of.insert(labels["instance_id"].clone(), labels["state"].clone());
+            let of = match labels.get("target_group") {
+                Some(group) => targets.entry(group.clone()).or_default(),
+                None => healths.entry(labels["load_balancer"].clone()).or_default(),
+            };
+            let id = labels.get("instance_id").unwrap_or_else(|| &labels["target"]);
+            of.insert(id.clone(), labels["state"].clone());
         }
-        assert_eq!(watched.healths, healths);
+        assert_eq!((watched.healths, watched.targets), (healths, targets));
+        let groups = page.family("cloud_target_group_info").count();
+        assert_eq!(groups, if provider == "aws" { 4 } else { 0 });
         assert_eq!(
             watched.refusal.as_deref(),
             Some("UnauthorizedOperation"),
@@ -123,7 +130,7 @@ async fn demo_cloud_is_discovered_by_prometheus() {
                 )
             })
             .collect();
-        assert_eq!(found, cloud.boto3(region).await.states, "{provider}");
+        assert_eq!(found, cloud.boto3(provider, region).await.states, "{provider}");
     }
 }
 
@@ -139,6 +146,7 @@ struct Cloud {
 struct Watched {
     states: BTreeMap<String, String>,
     healths: BTreeMap<String, BTreeMap<String, String>>,
+    targets: BTreeMap<String, BTreeMap<String, String>>,
     refusal: Option<String>,
 }
 
@@ -163,13 +171,13 @@ impl Cloud {
         }
     }
 
-    async fn boto3(&self, region: &str) -> Watched {
+    async fn boto3(&self, provider: &str, region: &str) -> Watched {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/boto3/watch.py");
         let mut python = command(part("TEST_PYTHON", "target/python/bin/python"));
         python
             .arg("-B")
             .arg(script)
-            .arg(&self.url)
+            .args([&self.url, provider])
             .env("AWS_REGION", region)
             .env("AWS_ACCESS_KEY_ID", &self.key[0])
             .env("AWS_SECRET_ACCESS_KEY", &self.key[1]);

@@ -22,4 +22,6 @@ mod forecast;
 mod health;
 mod denied;
 mod once;
+mod reload;
 mod service;
+mod tables;

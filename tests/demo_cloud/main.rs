@@ -7,3 +7,4 @@ mod client;
 mod faults;
 mod identity;
 mod listing;
+mod target_groups;

@@ -36,12 +36,17 @@ async fn needed_action_is_allowed_only_if_the_cloud_let_the_key_come_to_it() {
 async fn answer_that_there_is_no_such_thing_is_shown_beside_the_action_it_allows() {
     let (outcome, _) = bootstrap(&cloud().await).await;
     let proof = outcome.expect("the key is proven");
-    let evidence: Vec<_> = proof.evidence.iter().collect();
-    let expected = (
-        &"elasticloadbalancing:DescribeInstanceHealth".to_owned(),
-        &"LoadBalancerNotFound".to_owned(),
-    );
-    assert_eq!(evidence, [expected]);
+    let evidence = proof.evidence.iter();
+    let evidence: Vec<_> = evidence.map(|(action, answer)| (&**action, &**answer)).collect();
+    let expected = [
+        (
+            "elasticloadbalancing:DescribeInstanceHealth",
+            "LoadBalancerNotFound",
+        ),
+        ("elasticloadbalancing:DescribeListeners", "LoadBalancerNotFound"),
+        ("elasticloadbalancing:DescribeTargetHealth", "TargetGroupNotFound"),
+    ];
+    assert_eq!(evidence, expected);
 }
 
 /// The answer that makes a key is the only one that holds its secret.
@@ -92,6 +97,7 @@ async fn bootstrap(cloud: &Cloud) -> (Result<Proof, Error>, String) {
         session_token: None,
     };
     let place = Place {
+        client_certificate: None,
         provider: Provider::Aws,
         regions: vec!["eu-west-1".to_owned()],
         endpoint_url: Some(cloud.url().parse().expect("it is a URL")),

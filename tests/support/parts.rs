@@ -25,6 +25,8 @@ pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
     command
         .env_clear()
         .env("HOME", env!("CARGO_TARGET_TMPDIR"))
+        // Tests talk to loopback only.
+        .env("AWS_EC2_METADATA_DISABLED", "true")
         .kill_on_drop(true);
     if let Some(path) = std::env::var_os("PATH") {
         command.env("PATH", path);

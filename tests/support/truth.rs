@@ -1,5 +1,7 @@
 //! What boto3 reads of a cloud, as the samples it ought to become.
 
+mod groups;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
@@ -11,6 +13,8 @@ use crate::page::{Page, Series};
 pub(crate) struct Truth {
     pub(crate) instances: Vec<Instance>,
     load_balancers: Vec<LoadBalancer>,
+    balancers: Vec<groups::Balancer>,
+    target_groups: Vec<groups::TargetGroup>,
     /// The status of each check, by instance.
     statuses: BTreeMap<String, BTreeMap<String, String>>,
     zones: Vec<Zone>,
@@ -96,6 +100,7 @@ impl Truth {
         for balancer in &self.load_balancers {
             balancer.expect(&mut expected);
         }
+        groups::expect(&self.balancers, &self.target_groups, &mut expected);
         self.expect_holdings(&mut expected);
         let differences: Vec<_> = FAMILIES
             .iter()
@@ -233,6 +238,8 @@ impl LoadBalancer {
             self.backends.len() as f64,
         );
         expected.add("cloud_load_balancer_healthy_backends", &own, [], healthy as f64);
+        let without = f64::from(u8::from(healthy == 0));
+        expected.add("cloud_load_balancer_without_healthy_backend", &own, [], without);
         for Backend { id, state, reason } in &self.backends {
             let value = f64::from(u8::from(state == "InService"));
             expected.add(
@@ -360,7 +367,7 @@ const VOLUME_STATES: [&str; 6] = ["creating", "available", "in-use", "deleting",
 
 const SUBNET_STATES: [&str; 3] = ["pending", "available", "unavailable"];
 
-const FAMILIES: [&str; 34] = [
+const FAMILIES: [&str; 37] = [
     "cloud_instance_state",
     "cloud_instance_info",
     "cloud_instance_tags",
@@ -378,6 +385,9 @@ const FAMILIES: [&str; 34] = [
     "cloud_load_balancer_healthy_backends",
     "cloud_load_balancer_backend_healthy",
     "cloud_load_balancer_backend_state_info",
+    "cloud_load_balancer_without_healthy_backend",
+    "cloud_load_balancer_state",
+    "cloud_target_group_info",
     "cloud_instance_status_check_failed",
     "cloud_instance_status_check_impaired_timestamp_seconds",
     "cloud_instance_scheduled_event_not_before_timestamp_seconds",

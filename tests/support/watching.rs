@@ -5,16 +5,15 @@ use std::sync::Arc;
 
 use vigie::agent::Agent;
 use vigie::config;
-use vigie::provider::Provider;
 use vigie::resources::KINDS;
 
 use crate::demo::Demo;
 
 /// An agent with the settings of a demo cloud that has polled nothing yet.
 pub(crate) fn watching(demo: &Demo, tail: &str) -> Agent {
-    let registry: Vec<(&'static str, &'static [Provider])> = KINDS
+    let registry: Vec<_> = KINDS
         .into_iter()
-        .map(|kind| (kind.name, kind.providers))
+        .map(|kind| (kind.name, kind.providers, kind.by_default))
         .collect();
     let settings = config::load(Some(&demo.settings("", tail)), &registry, &BTreeMap::new());
     let settings = settings.expect("the settings are good");

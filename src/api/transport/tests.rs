@@ -23,7 +23,7 @@ fn an_answer_that_is_not_understood_is_shown_unless_it_may_hold_a_new_secret() {
             body: br#"{"SecretAccessKey": "canary"}"#.to_vec(),
             ..Reply::default()
         };
-        let error = reply.into_answer("h", "CreateAccessKeyResponse", &credentials, effect);
+        let error = reply.into_answer("h", "CreateAccessKeyResponse", &credentials.secrets(), effect);
         error.unwrap_err().to_string()
     };
     assert!(detail(Effect::Describes).contains("canary"));
@@ -74,6 +74,7 @@ fn retry_after_is_read_in_each_form() {
 #[test]
 fn a_bundle_without_a_certificate_is_refused_with_its_path() {
     let needs = |path: &Path| Needs {
+        client_certificate: None,
         ca_bundle: Some(path.to_owned()),
         plain: false,
         loopback: false,

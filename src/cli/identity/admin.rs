@@ -8,7 +8,7 @@ use secrecy::zeroize::Zeroizing;
 
 use super::super::{Failure, PlaceArguments, no_provider, registry};
 use crate::config::{self, OneAccount};
-use crate::credentials::{self, Source};
+use crate::credentials::{self, ClientCertificate, Source, certificate::Named};
 use crate::identity::Place;
 use crate::provider::Provider;
 
@@ -59,11 +59,19 @@ impl AdminArguments {
                 "`--region` is \"*\": name the regions in which the key is to be tried"
             )));
         }
+        let client_certificate = ClientCertificate::find(
+            account.provider,
+            Named::default(),
+            self.admin_credentials.as_deref(),
+            self.admin_profile.as_deref(),
+            &credentials::process_variables(),
+        );
         Ok(Place {
             provider: account.provider,
             regions: regions.to_vec(),
             endpoint_url: account.endpoints.iam,
             ca_bundle: self.ca_bundle.clone(),
+            client_certificate: client_certificate.map_err(Failure::usage)?,
             requests_per_second: account.requests_per_second,
         })
     }
@@ -85,7 +93,7 @@ impl AdminArguments {
                 credentials::process_variables(),
             ),
         };
-        match source.current() {
+        match source.look() {
             Ok(_) => Ok(source),
             Err(credentials::Error::NotFound { looked_at, .. }) => Err(Failure::usage(anyhow::anyhow!(
                 "no admin's key for {provider}: looked at {}; put it into one of them, or name a file with \

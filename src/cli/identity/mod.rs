@@ -25,7 +25,7 @@ use crate::identity::probe;
 use crate::identity::{self, Names};
 use crate::provider::Provider;
 use crate::resource::Kind;
-use crate::resources::{self, kinds_of};
+use crate::resources::{self, default_kinds_of, kinds_of};
 
 /// What the parts of the identity are called.
 #[derive(Debug, Args)]
@@ -47,7 +47,7 @@ struct NameArguments {
 /// What the key is for.
 #[derive(Debug, Args)]
 struct KindArguments {
-    /// The kinds that the key is for, separated by commas [default: all that the provider has].
+    /// The kinds that the key is for, separated by commas [default: all that the provider has but `volume_status`].
     #[arg(long, value_name = "KINDS", value_delimiter = ',')]
     kinds: Vec<String>,
     /// Allow the key to find the enabled regions too, which `regions = ["*"]` takes on AWS.
@@ -173,10 +173,10 @@ impl KindArguments {
     }
 
     fn named_kinds(&self, provider: Provider) -> Result<Vec<&'static Kind>, Failure> {
-        let there = kinds_of(provider);
         if self.kinds.is_empty() {
-            return Ok(there);
+            return Ok(default_kinds_of(provider));
         }
+        let there = kinds_of(provider);
         let named = self.kinds.iter().map(|name| {
             let found = there.iter().find(|kind| kind.name == name.trim());
             found.copied().ok_or_else(|| {

@@ -8,12 +8,20 @@ fn parse_default(text: &str) -> Result<Credentials, Fault> {
         Profile {
             name: "default",
             named: false,
+            headers: Headers::Bare,
         },
     )
 }
 
 fn parse_named(text: &str, name: &str) -> Result<Credentials, Fault> {
-    parse(text.as_bytes(), Profile { name, named: true })
+    parse(
+        text.as_bytes(),
+        Profile {
+            name,
+            named: true,
+            headers: Headers::Bare,
+        },
+    )
 }
 
 /// Access key id, secret, session token; `-` for none.
@@ -179,6 +187,7 @@ fn each_fault_says_what_to_write() {
     let profile = Profile {
         name: "default",
         named: false,
+        headers: Headers::Bare,
     };
     assert_eq!(parse(b"\xff\xfe[\0", profile).unwrap_err(), Fault::Binary);
 }

@@ -50,7 +50,7 @@ impl Fixture {
     }
 
     fn found(&self, provider: Provider, profile: Option<&str>) -> String {
-        id(&self.source(provider, None, profile).current())
+        id(&current(&self.source(provider, None, profile)))
     }
 }
 
@@ -72,6 +72,21 @@ fn id(current: &Result<Current, Error>) -> String {
     match current {
         Ok(current) => format!("{} {}", current.source, current.credentials.access_key_id),
         Err(error) => error.to_string(),
+    }
+}
+
+fn current(source: &Source) -> Result<Current, Error> {
+    source.look().map(key)
+}
+
+fn reread(source: &Source) -> Result<Current, Error> {
+    source.reread().map(key)
+}
+
+fn key(found: Found) -> Current {
+    match found {
+        Found::Key(current) => current,
+        Found::Remote(remote) => panic!("there is no key but {remote}"),
     }
 }
 
@@ -117,7 +132,7 @@ fn explicit_file_wins_over_everything() {
         .set("AWS_PROFILE", "elsewhere");
     let path = fixture.write("key", &ini("default", "FILE"));
     let source = fixture.source(Provider::Aws, Some(path), None);
-    assert_eq!(id(&source.current()), "file FILE");
+    assert_eq!(id(&current(&source)), "file FILE");
 }
 
 #[test]
@@ -132,11 +147,11 @@ fn environment_wins_over_files_unless_a_profile_is_named() {
         &(ini("default", "DEFAULT") + &ini("prod", "PROD")),
     );
     let source = fixture.source(Provider::Aws, None, None);
-    let current = source.current().unwrap();
+    let current = current(&source).unwrap();
     assert_eq!((current.source, current.generation), ("environment", 1));
     assert_eq!(current.credentials.secret_access_key.expose_secret(), "canary");
     assert!(current.credentials.session_token.is_some());
-    assert_eq!(source.reread().unwrap().generation, 1);
+    assert_eq!(reread(&source).unwrap().generation, 1);
     assert_eq!(fixture.found(Provider::Aws, Some("default")), "file DEFAULT");
 }
 
@@ -219,12 +234,15 @@ fn nothing_found_lists_what_was_looked_at() {
              with `credentials_file`"
         )
     );
-    let homeless = Source::new(Provider::Aws, None, None, Arc::new(|_| None));
+    let off = |name: &str| (name == "AWS_EC2_METADATA_DISABLED").then(|| "True".to_owned());
+    let homeless = Source::new(Provider::Aws, None, None, Arc::new(off));
     assert_eq!(
-        id(&homeless.current()),
-        "no key for aws: looked at AWS_ACCESS_KEY_ID (not set), AWS_SHARED_CREDENTIALS_FILE (not set), \
-         ~/.aws/credentials (HOME is not set), AWS_CREDENTIAL_FILE (not set); set AWS_ACCESS_KEY_ID and \
-         AWS_SECRET_ACCESS_KEY, or name a file with `credentials_file`"
+        id(&current(&homeless)),
+        "no key for aws: looked at AWS_ACCESS_KEY_ID (not set), ~/.aws/credentials (HOME is not set), ~/.aws/config \
+         (HOME is not set), AWS_CREDENTIAL_FILE (not set), AWS_CONTAINER_CREDENTIALS_RELATIVE_URI and \
+         AWS_CONTAINER_CREDENTIALS_FULL_URI (not set), the instance's metadata (turned off by \
+         AWS_EC2_METADATA_DISABLED); set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a file with \
+         `credentials_file`"
     );
 }
 
@@ -233,19 +251,19 @@ fn file_that_is_no_file_is_refused_by_name() {
     let fixture = Fixture::new();
     let missing = fixture.source(Provider::Aws, Some(fixture.path("missing")), None);
     assert_eq!(
-        id(&missing.current()),
+        id(&current(&missing)),
         format!(
             "credentials file {} does not exist: write it, or correct its name in `credentials_file`",
             fixture.path("missing").display()
         )
     );
     let directory = fixture.source(Provider::Aws, Some(fixture.path("")), None);
-    assert!(id(&directory.current()).ends_with("is a directory: name the file in it"));
+    assert!(id(&current(&directory)).ends_with("is a directory: name the file in it"));
     let device = fixture.source(Provider::Aws, Some("/dev/null".into()), None);
-    assert!(id(&device.current()).contains("/dev/null is not a regular file"));
+    assert!(id(&current(&device)).contains("/dev/null is not a regular file"));
     let large = fixture.write("large", &"#".repeat(1024 * 1024 + 1));
     let large = fixture.source(Provider::Aws, Some(large), None);
-    assert!(id(&large.current()).contains("is larger than 1 MiB"));
+    assert!(id(&current(&large)).contains("is larger than 1 MiB"));
     let named = Fixture::new().set("AWS_SHARED_CREDENTIALS_FILE", "/nowhere/at/all");
     assert_eq!(
         named.found(Provider::Aws, None),
@@ -260,9 +278,9 @@ fn unreadable_file_says_why() {
     let path = PathBuf::from("/proc/self/mem");
     let source = Fixture::new().source(Provider::Aws, Some(path), None);
     assert!(
-        id(&source.current()).contains("/proc/self/mem cannot be read ("),
+        id(&current(&source)).contains("/proc/self/mem cannot be read ("),
         "{}",
-        id(&source.current())
+        id(&current(&source))
     );
 }
 
@@ -271,10 +289,10 @@ fn changed_file_is_read_again() {
     let fixture = Fixture::new();
     let path = fixture.write("key", &ini("default", "FIRST"));
     let source = fixture.source(Provider::Aws, Some(path.clone()), None);
-    assert_eq!(source.current().unwrap().generation, 1);
+    assert_eq!(current(&source).unwrap().generation, 1);
     let next = fixture.write("next", &ini("default", "OTHER"));
     fs::rename(next, &path).unwrap();
-    let current = source.current().unwrap();
+    let current = current(&source).unwrap();
     assert_eq!(
         (current.credentials.access_key_id.as_str(), current.generation),
         ("OTHER", 2)
@@ -286,10 +304,10 @@ fn touched_file_with_the_same_key_keeps_the_generation() {
     let fixture = Fixture::new();
     let path = fixture.write("key", &ini("default", "SAME"));
     let source = fixture.source(Provider::Aws, Some(path.clone()), None);
-    source.current().unwrap();
+    current(&source).unwrap();
     write(&path, &format!("# rotated? no\n{}", ini("default", "SAME")));
-    assert_eq!(source.current().unwrap().generation, 1);
-    assert_eq!(source.reread().unwrap().generation, 1);
+    assert_eq!(current(&source).unwrap().generation, 1);
+    assert_eq!(reread(&source).unwrap().generation, 1);
 }
 
 #[test]
@@ -298,12 +316,12 @@ fn half_written_file_keeps_the_last_key() {
     let path = fixture.write("key", &ini("default", "FIRST"));
     let source = fixture.source(Provider::Aws, Some(path.clone()), None);
     let lines = logged(|| {
-        source.current().unwrap();
+        current(&source).unwrap();
         write(&path, "[default]\naws_access_key_id = SECOND\n");
         for _ in 0..3 {
-            assert_eq!(id(&source.current()), "file FIRST");
+            assert_eq!(id(&current(&source)), "file FIRST");
         }
-        assert_eq!(id(&source.reread()), "file FIRST");
+        assert_eq!(id(&reread(&source)), "file FIRST");
     });
     let [line] = lines.as_slice() else {
         panic!("{lines:#?}");
@@ -318,25 +336,25 @@ fn half_written_file_keeps_the_last_key() {
     );
     let lines = logged(|| {
         fs::remove_file(&path).unwrap();
-        assert_eq!(id(&source.current()), "file FIRST");
-        assert_eq!(id(&source.current()), "file FIRST");
+        assert_eq!(id(&current(&source)), "file FIRST");
+        assert_eq!(id(&current(&source)), "file FIRST");
     });
     assert!(
         lines.len() == 1 && lines[0].contains("does not exist"),
         "{lines:#?}"
     );
     write(&path, &ini("default", "SECOND"));
-    assert_eq!(id(&source.current()), "file SECOND");
-    assert_eq!(source.current().unwrap().generation, 2);
+    assert_eq!(id(&current(&source)), "file SECOND");
+    assert_eq!(current(&source).unwrap().generation, 2);
 }
 
 #[test]
 fn file_that_comes_late_is_found() {
     let fixture = Fixture::new();
     let source = fixture.source(Provider::Outscale, None, None);
-    source.current().unwrap_err();
+    current(&source).unwrap_err();
     fixture.write(".osc/config.json", &osc("default", "LATE"));
-    assert_eq!(id(&source.current()), "file LATE");
+    assert_eq!(id(&current(&source)), "file LATE");
 }
 
 #[test]
@@ -346,13 +364,13 @@ fn file_that_others_can_read_is_warned_of_once_for_each_change() {
     let source = fixture.source(Provider::Aws, Some(path.clone()), None);
     let lines = logged(|| {
         fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
-        source.current().unwrap();
-        source.current().unwrap();
-        source.reread().unwrap();
+        current(&source).unwrap();
+        current(&source).unwrap();
+        reread(&source).unwrap();
         fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
-        source.current().unwrap();
+        current(&source).unwrap();
         fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
-        source.current().unwrap();
+        current(&source).unwrap();
     });
     let path = path.display();
     assert_eq!(lines.len(), 2, "{lines:#?}");
@@ -369,18 +387,15 @@ fn secret_is_in_no_debug_error_or_log() {
     let source = fixture.source(Provider::Aws, Some(path.clone()), None);
     let mut shown = Vec::new();
     let lines = logged(|| {
-        shown.push(format!("{source:?} {:?}", source.current().unwrap()));
+        shown.push(format!("{source:?} {:?}", current(&source).unwrap()));
         for text in [
             "canary",
             "[default]\naws_secret_access_key = canary",
             "{\"canary\"",
         ] {
             write(&path, text);
-            source.current().unwrap();
-            let error = fixture
-                .source(Provider::Aws, Some(path.clone()), None)
-                .current()
-                .unwrap_err();
+            current(&source).unwrap();
+            let error = current(&fixture.source(Provider::Aws, Some(path.clone()), None)).unwrap_err();
             shown.push(format!(
                 "{error} {error:?} {:#}",
                 anyhow::Error::new(error.clone())
@@ -392,4 +407,85 @@ fn secret_is_in_no_debug_error_or_log() {
     let shown = shown.concat();
     assert!(!shown.contains("canary"), "{shown}");
     assert!(!shown.contains("AKIAIOSFODNN7EXAMPLE"), "{shown}");
+}
+
+const ROLE: &str = "arn:aws:iam::123456789012:role/watcher";
+
+fn remote(source: &Source) -> String {
+    match source.look() {
+        Ok(Found::Remote(remote)) => remote.to_string(),
+        found => panic!("nobody lends a key but {found:?}"),
+    }
+}
+
+#[test]
+fn role_of_a_changed_profile_is_the_next_to_be_put_on_and_a_profile_that_is_gone_is_kept() {
+    let fixture = Fixture::new();
+    let profile = |role: &str| format!("[default]\nrole_arn = {role}\nsource_profile = base\n");
+    let config = fixture.write(".aws/config", &profile(ROLE));
+    fixture.write(".aws/credentials", &ini("base", "BASE"));
+    let source = fixture.source(Provider::Aws, None, None);
+    assert_eq!(remote(&source), format!("the role {ROLE}, with the key …BASE"));
+    let marks = source.marks();
+    assert_eq!(source.marks(), marks);
+
+    let other = ROLE.replace("watcher", "other");
+    write(&config, &profile(&other));
+    assert_ne!(source.marks(), marks);
+    let kept = format!("the role {other}, with the key …BASE");
+    assert_eq!(remote(&source), kept);
+
+    let lines = logged(|| {
+        write(&config, "[default]\nrole_a");
+        assert_eq!(remote(&source), kept, "half-written");
+    });
+    assert!(
+        lines.len() == 1 && lines[0].contains("going on with the role"),
+        "{lines:#?}"
+    );
+    fs::remove_file(&config).unwrap();
+    assert_eq!(remote(&source), kept, "the instance's role is not meant");
+}
+
+#[test]
+fn role_of_the_settings_is_put_on_with_the_key_in_force() {
+    let fixture = Fixture::new();
+    let path = fixture.write("key", &ini("default", "FIRST"));
+    let role = Role {
+        arn: ROLE.to_owned(),
+        external_id: None,
+        session_name: "vigie".to_owned(),
+        duration: None,
+    };
+    let source = fixture
+        .source(Provider::Aws, Some(path.clone()), None)
+        .assuming(Some(role));
+    assert_eq!(remote(&source), format!("the role {ROLE}, with the key …IRST"));
+    let marks = source.marks();
+    write(&path, &ini("default", "SECOND"));
+    assert_ne!(source.marks(), marks);
+    assert_eq!(remote(&source), format!("the role {ROLE}, with the key …COND"));
+    assert!(!format!("{source:?} {:?}", source.look().unwrap()).contains("canary"));
+}
+
+#[test]
+fn end_of_a_key_in_the_environment_is_known() {
+    let fixture = Fixture::new()
+        .set("AWS_ACCESS_KEY_ID", "ENV")
+        .set("AWS_SECRET_ACCESS_KEY", "canary")
+        .set("AWS_CREDENTIAL_EXPIRATION", "2030-01-01T00:00:00Z");
+    let expires = current(&fixture.source(Provider::Aws, None, None))
+        .unwrap()
+        .expires;
+    assert_eq!(expires, Some("2030-01-01T00:00:00Z".parse().unwrap()));
+    let odd = fixture.set("AWS_CREDENTIAL_EXPIRATION", "canary");
+    let error = odd
+        .source(Provider::Aws, None, None)
+        .look()
+        .unwrap_err()
+        .to_string();
+    assert_eq!(
+        error,
+        "AWS_CREDENTIAL_EXPIRATION is no time such as 2030-01-01T00:00:00Z: correct it, or do not set it"
+    );
 }

@@ -15,7 +15,7 @@ use crate::{
     credentials::{
         Credentials, Fault,
         chain::DEFAULT_PROFILE,
-        format::{self as reader, ACCOUNT_KEY, ID, INI, Profile, SECRET},
+        format::{self as reader, ACCOUNT_KEY, Headers, ID, INI, Profile, SECRET},
     },
     provider::Provider,
 };
@@ -182,7 +182,14 @@ impl fmt::Display for Format {
 
 /// What is written must be what the agent reads.
 fn as_the_agent_does(text: &str, profile: &str, named: bool) -> Result<Option<Credentials>, Refusal> {
-    match reader::parse(text.as_bytes(), Profile { name: profile, named }) {
+    match reader::parse(
+        text.as_bytes(),
+        Profile {
+            name: profile,
+            named,
+            headers: Headers::Bare,
+        },
+    ) {
         Ok(credentials) => Ok(Some(credentials)),
         Err(Fault::NoKey { .. } | Fault::UnknownProfile { .. } | Fault::Empty) => Ok(None),
         Err(fault) => Err(fault.into()),

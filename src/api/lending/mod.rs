@@ -1,0 +1,128 @@
+//! Asking for keys on loan: of the cloud's STS, of a container's endpoint, of an instance's metadata, of a program.
+
+mod container;
+mod loan;
+mod local;
+mod metadata;
+mod sts;
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::error::NoKey;
+use super::{Cause, Reason};
+use crate::credentials::{Base, Lease, Remote};
+use local::Local;
+use sts::Sts;
+
+pub(super) use loan::Loan;
+pub use sts::Teller;
+
+/// Whoever asks on behalf of one credential.
+#[derive(Debug)]
+pub(super) struct Lender {
+    sts: Sts,
+    ca_bundle: Option<std::path::PathBuf>,
+}
+
+impl Lender {
+    pub(super) fn new(teller: Teller) -> Self {
+        Self {
+            ca_bundle: teller.ca_bundle.clone(),
+            sts: Sts::new(teller),
+        }
+    }
+
+    /// A fresh key from a place, or why there is none and what to do about it.
+    pub(super) async fn ask(&self, remote: &Remote, clock: &sts::Clock<'_>) -> Result<Lease, NoKey> {
+        let deadline = Instant::now() + TIMEOUT;
+        self.lease(remote, clock, deadline).await
+    }
+
+    async fn lease(
+        &self,
+        remote: &Remote,
+        clock: &sts::Clock<'_>,
+        deadline: Instant,
+    ) -> Result<Lease, NoKey> {
+        let none = |cause: Cause| NoKey {
+            place: remote.to_string(),
+            advice: advice(remote, &cause),
+            cause: Box::new(cause),
+        };
+        match remote {
+            Remote::Process(process) => process.run().await.map_err(|error| none(error.into())),
+            Remote::WebIdentity(identity) => {
+                let token = identity.token().map_err(|error| none(error.into()))?;
+                let lease = self.sts.of_web_identity(&identity.role, &token, clock, deadline);
+                lease.await.map_err(none)
+            }
+            Remote::Container(container) => {
+                let local = Local::new(&container.url, self.ca_bundle.as_deref()).map_err(none)?;
+                container::ask(&local, container).await.map_err(none)
+            }
+            Remote::Metadata(metadata) => {
+                let local = Local::new(&metadata.endpoint, self.ca_bundle.as_deref()).map_err(none)?;
+                metadata::ask(&local, metadata).await.map_err(none)
+            }
+            Remote::Role { role, base } => {
+                let base = match base {
+                    Base::Key(credentials) => credentials.clone(),
+                    // What is wrong with the key below is told as that.
+                    Base::Remote(base) => Box::pin(self.lease(base, clock, deadline)).await?.credentials,
+                };
+                let lease = self.sts.of_role(role, &base, clock, deadline);
+                lease.await.map_err(none)
+            }
+        }
+    }
+}
+
+/// What to do about it, where the words of the cause do not say so.
+fn advice(remote: &Remote, cause: &Cause) -> Option<String> {
+    let code = match cause {
+        Cause::Answer(answer) => answer.code.as_str(),
+        _ => "",
+    };
+    match (remote, cause.reason()) {
+        (Remote::Role { role, base }, Reason::Denied) => {
+            let holder = match base {
+                Base::Key(key) => format!("the user of key …{}", key.suffix()),
+                Base::Remote(base) => base.to_string(),
+            };
+            let external_id = match role.external_id {
+                Some(_) => "with this external id",
+                None => "(it may ask for an `external_id`)",
+            };
+            Some(format!(
+                "the trust policy of {} must allow `sts:AssumeRole` to {holder} {external_id}, and that one's own policy \
+                 must allow it on this role",
+                role.arn
+            ))
+        }
+        (Remote::WebIdentity(_), _) if code.starts_with("ExpiredToken") => {
+            Some("whatever writes the token's file must write a fresh one".to_owned())
+        }
+        (Remote::WebIdentity(identity), Reason::Denied | Reason::Auth | Reason::Other) => Some(format!(
+            "the trust policy of {} must allow `sts:AssumeRoleWithWebIdentity` to the issuer, audience and subject of the \
+             token",
+            identity.role.arn
+        )),
+        (Remote::Role { .. }, Reason::Auth) => {
+            Some("check that the key under the role is whole, active and of this partition".to_owned())
+        }
+        (Remote::Role { .. } | Remote::WebIdentity(_), Reason::Unreachable | Reason::Timeout) => {
+            Some("check the region's name, `endpoints.sts`, the network and the proxy variables".to_owned())
+        }
+        (Remote::Metadata(_), Reason::Unreachable | Reason::Timeout) => Some(
+            "is this an EC2 instance, and its metadata turned on? In a container its hop limit must be 2"
+                .to_owned(),
+        ),
+        (_, Reason::Clock) => Some("set this machine's clock".to_owned()),
+        _ => None,
+    }
+}
+
+/// A chain of roles, each asked for with its retries; nobody who polls waits for it while another key is good.
+const TIMEOUT: Duration = Duration::from_secs(90);

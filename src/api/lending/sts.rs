@@ -1,0 +1,247 @@
+//! Roles, put on at the cloud's STS.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use secrecy::{ExposeSecret as _, SecretString, zeroize::Zeroizing};
+use tokio::time::Instant;
+use tracing::debug;
+
+use super::super::client::form;
+use super::super::transport::{Needs, Transport};
+use super::super::{Action, Cause, Endpoint, Metrics, Reason, Service, retry, xml};
+use crate::credentials::{Credentials, Lease, Role};
+
+/// Puts a role on with a key that its trust policy names.
+///
+/// <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>
+static ASSUME_ROLE: Action = Action::lending(Service::Sts, "AssumeRole");
+
+/// Puts a role on with the token of another authority, and no key.
+///
+/// <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html>
+static ASSUME_ROLE_WITH_WEB_IDENTITY: Action = Action::lending(Service::Sts, "AssumeRoleWithWebIdentity");
+
+/// Where roles are put on, and how that is reached.
+#[derive(Debug, Clone)]
+pub struct Teller {
+    /// The STS; OUTSCALE has none.
+    pub endpoint: Option<Endpoint>,
+    /// The certificates to trust in place of the platform's.
+    pub ca_bundle: Option<PathBuf>,
+    /// Where its requests are counted.
+    pub metrics: Arc<Metrics>,
+}
+
+/// What is known of the clock that signs.
+#[derive(Debug)]
+pub(in super::super) struct Clock<'a> {
+    /// The cloud's clock minus ours, in seconds, as far as it is corrected for.
+    pub(in super::super) skew: &'a AtomicI64,
+    /// Who is told of on the page.
+    pub(in super::super) accounts: &'a Mutex<Vec<String>>,
+}
+
+#[derive(Debug)]
+pub(super) struct Sts {
+    teller: Teller,
+    transport: OnceLock<Result<Transport, String>>,
+}
+
+impl Sts {
+    pub(super) fn new(teller: Teller) -> Self {
+        Self {
+            teller,
+            transport: OnceLock::new(),
+        }
+    }
+
+    /// A role's key, by another key.
+    pub(super) async fn of_role(
+        &self,
+        role: &Role,
+        base: &Credentials,
+        clock: &Clock<'_>,
+        deadline: Instant,
+    ) -> Result<Lease, Cause> {
+        let duration = role.duration.map(|duration| duration.as_secs().to_string());
+        let mut parameters = vec![
+            ("RoleArn", role.arn.as_str()),
+            ("RoleSessionName", role.session_name.as_str()),
+        ];
+        parameters.extend(role.external_id.as_deref().map(|id| ("ExternalId", id)));
+        parameters.extend(duration.as_deref().map(|seconds| ("DurationSeconds", seconds)));
+        let call = Call {
+            action: &ASSUME_ROLE,
+            parameters: &parameters,
+            key: Some(base),
+            secrets: base.secrets(),
+        };
+        self.call(&call, clock, deadline).await
+    }
+
+    /// A role's key, by a token. The request is not signed: there is no key yet.
+    pub(super) async fn of_web_identity(
+        &self,
+        role: &Role,
+        token: &SecretString,
+        clock: &Clock<'_>,
+        deadline: Instant,
+    ) -> Result<Lease, Cause> {
+        let parameters = [
+            ("RoleArn", role.arn.as_str()),
+            ("RoleSessionName", role.session_name.as_str()),
+            ("WebIdentityToken", token.expose_secret()),
+        ];
+        let call = Call {
+            action: &ASSUME_ROLE_WITH_WEB_IDENTITY,
+            parameters: &parameters,
+            key: None,
+            secrets: vec![token],
+        };
+        self.call(&call, clock, deadline).await
+    }
+
+    async fn call(&self, call: &Call<'_>, clock: &Clock<'_>, deadline: Instant) -> Result<Lease, Cause> {
+        let Some(endpoint) = &self.teller.endpoint else {
+            return Err(Cause::NoEndpoint { service: "sts" });
+        };
+        let needs = || Needs::of(std::iter::once(endpoint), self.teller.ca_bundle.clone());
+        let made = self
+            .transport
+            .get_or_init(|| Transport::new(&needs()).map_err(|error| error.to_string()));
+        let transport = made.as_ref().map_err(|detail| Cause::Unlent {
+            host: endpoint.host(),
+            reason: Reason::Other,
+            detail: detail.clone(),
+        })?;
+        let body = Zeroizing::new(form(endpoint, call.action, call.parameters));
+        let (mut attempts, mut corrected) = (0, false);
+        loop {
+            attempts += 1;
+            let applied = clock.skew.load(Ordering::Relaxed);
+            let (outcome, skew) = self.send(transport, endpoint, call, &body, clock, deadline).await;
+            let cause = match outcome {
+                Ok(answer) => return read(&answer, call.action, endpoint),
+                Err(cause) => cause,
+            };
+            let off = skew.filter(|skew| skew.abs_diff(applied) > SKEW_TOLERATED_SECONDS);
+            if let (Some(off), Reason::Auth | Reason::Clock) = (off, cause.reason())
+                && !corrected
+            {
+                corrected = true;
+                clock.skew.store(off, Ordering::Relaxed);
+                continue;
+            }
+            let remaining = deadline.saturating_duration_since(Instant::now());
+            match retry::backoff(&cause, attempts + 1, fastrand::f64()) {
+                Some(wait) if wait < remaining => tokio::time::sleep(wait).await,
+                _ => return Err(cause),
+            }
+        }
+    }
+
+    /// Sends one request, and counts it under the first of the accounts that share the key.
+    async fn send(
+        &self,
+        transport: &Transport,
+        endpoint: &Endpoint,
+        call: &Call<'_>,
+        body: &str,
+        clock: &Clock<'_>,
+        deadline: Instant,
+    ) -> (Result<Zeroizing<String>, Cause>, Option<i64>) {
+        let sent = Instant::now();
+        let at = Timestamp::now()
+            .saturating_add(SignedDuration::from_secs(clock.skew.load(Ordering::Relaxed)))
+            .unwrap_or(Timestamp::MAX);
+        let remaining = deadline.saturating_duration_since(sent);
+        let reply = transport.send(endpoint, call.key, body, at, remaining).await;
+        let skew = reply.as_ref().ok().and_then(|reply| reply.skew);
+        let root = format!("{}Response", call.action.name);
+        let outcome = match reply {
+            Ok(reply) => reply.into_answer(&endpoint.host(), &root, &call.secrets, call.action.effect),
+            Err(unanswered) => Err(unanswered.cause),
+        };
+        let label = outcome
+            .as_ref()
+            .map_or_else(|cause| cause.reason().name(), |_| "ok");
+        let account = clock
+            .accounts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .first()
+            .cloned();
+        debug!(
+            account,
+            action = call.action.name,
+            outcome = outcome
+                .as_ref()
+                .map_or_else(ToString::to_string, |_| "ok".to_owned()),
+            "asked the cloud for a key"
+        );
+        let account = account.unwrap_or_default();
+        let took: Duration = sent.elapsed();
+        self.teller
+            .metrics
+            .request(&account, &endpoint.region, call.action, label, took);
+        (outcome.map(Zeroizing::new), skew.map(|skew| skew.as_secs()))
+    }
+}
+
+/// What is sent with each attempt.
+struct Call<'a> {
+    action: &'static Action,
+    parameters: &'a [(&'a str, &'a str)],
+    /// Who signs it, if anybody.
+    key: Option<&'a Credentials>,
+    /// What nobody may read in an error.
+    secrets: Vec<&'a SecretString>,
+}
+
+fn read(answer: &str, action: &Action, endpoint: &Endpoint) -> Result<Lease, Cause> {
+    let (root, result) = (
+        format!("{}Response", action.name),
+        format!("{}Result", action.name),
+    );
+    let read = |reader: &mut xml::Reader<'_>| {
+        let mut values = [const { String::new() }; 4].map(Zeroizing::new);
+        reader.each("Credentials", |credentials| {
+            while let Some(child) = credentials.child()? {
+                match NAMES.iter().position(|name| *name == child) {
+                    Some(index) => values[index] = Zeroizing::new(credentials.text()?.into_owned()),
+                    None => credentials.skip()?,
+                }
+            }
+            Ok(())
+        })?;
+        for (name, value) in NAMES.into_iter().zip(&values) {
+            xml::require(!value.is_empty(), name)?;
+        }
+        let [id, secret, token, expiration] = &values;
+        let expires: Option<Timestamp> = expiration.parse().ok();
+        xml::require(expires.is_some(), NAMES[3])?;
+        Ok(Lease {
+            credentials: Credentials {
+                access_key_id: id.to_string(),
+                secret_access_key: SecretString::from(secret.as_str()),
+                session_token: Some(SecretString::from(token.as_str())),
+            },
+            expires,
+        })
+    };
+    let read = xml::Reader::open(answer, &root).and_then(|reader| reader.whole(Some(&result), read));
+    read.map_err(|error| Cause::Malformed {
+        host: endpoint.host(),
+        expected: root,
+        detail: error.to_string(),
+    })
+}
+
+const NAMES: [&str; 4] = ["AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration"];
+
+/// As for every other call: below four minutes a refusal has another cause.
+const SKEW_TOLERATED_SECONDS: u64 = 4 * 60;

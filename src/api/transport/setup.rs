@@ -1,0 +1,143 @@
+//! How the HTTP client is set up: what it trusts, what it shows, whether it goes through a proxy.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use secrecy::ExposeSecret as _;
+
+use super::super::endpoint::Endpoint;
+use super::{Transport, chain};
+use crate::credentials::ClientCertificate;
+
+/// What a [`Transport`] is for. Accounts with the same needs share one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Needs {
+    /// The certificates to trust in place of the platform's.
+    pub ca_bundle: Option<PathBuf>,
+    /// No endpoint speaks TLS, so that a machine without a trust store does as well.
+    pub plain: bool,
+    /// Every endpoint is on this machine: what a proxy reaches there is another one.
+    pub loopback: bool,
+    /// The certificate to show to every endpoint.
+    pub client_certificate: Option<ClientCertificate>,
+}
+
+impl Needs {
+    /// What it takes to reach these endpoints.
+    pub fn of<'a>(endpoints: impl Iterator<Item = &'a Endpoint>, ca_bundle: Option<PathBuf>) -> Self {
+        let (mut plain, mut loopback) = (true, true);
+        for endpoint in endpoints {
+            let host = endpoint.url.host_str().unwrap_or_default();
+            let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+            plain &= endpoint.url.scheme() == "http";
+            loopback &= host == "localhost" || address.is_ok_and(|address| address.is_loopback());
+        }
+        Self {
+            ca_bundle,
+            plain,
+            loopback,
+            client_certificate: None,
+        }
+    }
+
+    /// The same, and a certificate to show, if there is one.
+    #[must_use]
+    pub fn showing(self, client_certificate: Option<ClientCertificate>) -> Self {
+        Self {
+            client_certificate,
+            ..self
+        }
+    }
+}
+
+/// Why there is no HTTP client.
+#[derive(Debug, thiserror::Error)]
+pub enum BadTransport {
+    /// The bundle cannot be read.
+    #[error("cannot read the CA bundle {}; is `ca_bundle` its path?", .path.display())]
+    Unreadable {
+        /// The `ca_bundle` of the settings.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The bundle holds no certificate.
+    #[error("the CA bundle {} holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)", .path.display())]
+    NoCertificate {
+        /// The `ca_bundle` of the settings.
+        path: PathBuf,
+    },
+    /// The client certificate and its key do not make a pair.
+    #[error(
+        "the client certificate of {from} is of no use: {detail}; do certificate and key belong together?"
+    )]
+    ClientCertificate {
+        /// The files or variables that they are from.
+        from: String,
+        /// What the library said.
+        detail: String,
+    },
+    /// The TLS library, the trust store or a proxy variable is at fault.
+    #[error(
+        "cannot set up HTTPS: {detail}; is the package `ca-certificates` installed, are the proxy variables URLs?"
+    )]
+    Setup {
+        /// What the library said.
+        detail: String,
+    },
+}
+
+impl Transport {
+    /// Builds the client. With a bundle, its certificates are trusted and no others.
+    pub fn new(needs: &Needs) -> Result<Self, BadTransport> {
+        let builder = reqwest::Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("vigie/", env!("CARGO_PKG_VERSION")));
+        let mut builder = trusting(builder, needs.ca_bundle.as_deref())?;
+        if needs.ca_bundle.is_none() && needs.plain {
+            builder = builder.tls_certs_only([]);
+        }
+        if needs.loopback {
+            builder = builder.no_proxy();
+        }
+        let Some(certificate) = &needs.client_certificate else {
+            let http = builder.build();
+            let http = http.map_err(|error| BadTransport::Setup {
+                detail: chain(&error),
+            })?;
+            return Ok(Self { http });
+        };
+        let identity = reqwest::Identity::from_pem(certificate.pem.expose_secret().as_bytes());
+        let http = identity.and_then(|identity| builder.identity(identity).build());
+        let http = http.map_err(|error| BadTransport::ClientCertificate {
+            from: certificate.from.clone(),
+            detail: chain(&error),
+        })?;
+        Ok(Self { http })
+    }
+}
+
+/// The same client, with the certificates of a bundle trusted and no others, if there is one.
+pub(in super::super) fn trusting(
+    builder: reqwest::ClientBuilder,
+    ca_bundle: Option<&Path>,
+) -> Result<reqwest::ClientBuilder, BadTransport> {
+    let Some(path) = ca_bundle else {
+        return Ok(builder);
+    };
+    let bundle = std::fs::read(path).map_err(|source| BadTransport::Unreadable {
+        path: path.to_owned(),
+        source,
+    })?;
+    let certificates = reqwest::Certificate::from_pem_bundle(&bundle)
+        .ok()
+        .filter(|certificates| !certificates.is_empty())
+        .ok_or_else(|| BadTransport::NoCertificate {
+            path: path.to_owned(),
+        })?;
+    Ok(builder.tls_certs_only(certificates))
+}
+
+/// A cloud's front door answers a connection at once, or is not there.
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
