@@ -63,7 +63,7 @@ summary() {
 # A test starts anew in namespaces of its own: what it mounts, starts and listens on is gone with it.
 alone() {
     [ -z "${ALONE:-}" ] || return 0
-    [ "$(id -u)" -eq 0 ] || failed "this test mounts file systems: run it as root, such as \`sudo make ${MAKE_TARGET:-test-deploy}\`"
+    [ "$(id -u)" -eq 0 ] || failed "this test mounts file systems: run it as root, as \`sudo make test-deploy\`"
     ALONE=1 exec unshare --mount --net --pid --ipc --uts --fork --kill-child --mount-proc "$0" "$@"
 }
 

@@ -19,8 +19,12 @@ for file in ../prometheus/prometheus.yml ../prometheus/rules/*.yml ../../dashboa
     [ -s "$file" ] || failed "compose.yaml is about $file, which is not there"
 done
 passed "everything that it mounts is there"
-is "what is not on vigie's loopback" "" \
-    "$(of_model '[n for n, s in all.items() if n != "vigie" and s.get("network_mode") != "service:vigie"]')"
+services=" $(of_model all | tr '\n' ' ')"
+for name in $(sed -n 's/.*targets: \["\(.*\):[0-9]*"\].*/\1/p' ../prometheus/prometheus.yml) \
+    $(sed -n 's,.*url: http://\(.*\):[0-9]*,\1,p' grafana/datasources/*.yaml); do
+    [[ $services == *" $name "* ]] || failed "$name, which is asked for something, is no service of$services"
+done
+passed "who is asked for something is a service of$services"
 is "what is published to others" "" \
     "$(of_model '[p for s in all.values() for p in s.get("ports", []) if p.get("host_ip") != "127.0.0.1"]')"
 is "what has no version" "" \
