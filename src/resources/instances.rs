@@ -167,7 +167,7 @@ fn show(
         }
         Err(missing) => {
             let id: String = instance.id.chars().take(64).collect();
-            observation.skip(format!("an instance without {missing} (id `{id}`)"));
+            observation.skip(&format!("an instance without {missing} (id `{id}`)"));
         }
     }
 }
