@@ -4,7 +4,6 @@
 //! page when the first of them would. An instance is unknown only if it is missing from a listing that began after
 //! it was already seen behind a load balancer: one that was launched in between is not taken for dead.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,7 +12,7 @@ use tokio::time::Instant;
 use crate::metric::Family;
 use crate::provider::Provider;
 use crate::reading::Reading;
-use crate::resource::{BackendGroup, Instances, Observation, Show};
+use crate::resource::{BackendGroup, Observation, Show};
 
 /// The joined families.
 pub static FAMILIES: [&Family; 2] = [&BACKEND_INSTANCE_STATE, &DEAD_BACKENDS];
@@ -159,7 +158,10 @@ impl Joined {
                         let since = balancers.seen_since.get(id);
                         instances.is_whole && since.is_some_and(|since| *since <= listed.begun)
                     };
-                    state(instances, id).or_else(|| was_there().then_some(UNKNOWN))
+                    match instances.states.get(id) {
+                        Some(state) => Some(&**state).filter(|state| !state.is_empty()),
+                        None => was_there().then_some(UNKNOWN),
+                    }
                 };
                 write(group, state_of, &mut observation);
             }
@@ -182,10 +184,6 @@ fn seen_since(reading: &Reading, before: &HashMap<String, Instant>) -> HashMap<S
             (backend.instance_id.clone(), since.unwrap_or(reading.ended))
         })
         .collect()
-}
-
-fn state<'a>(instances: &'a Instances, id: &str) -> Option<&'a str> {
-    instances.states.get(id).map(Cow::as_ref)
 }
 
 fn write<'a>(

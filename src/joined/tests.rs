@@ -1,10 +1,11 @@
+use std::borrow::Cow;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::advance;
 
 use super::*;
-use crate::resource::BackendInstance;
+use crate::resource::{BackendInstance, Instances};
 
 const KIND: &str = "load_balancers";
 
@@ -119,6 +120,20 @@ async fn instance_is_unknown_only_to_a_list_that_began_after_it_was_seen_behind_
     advance(Duration::from_secs(1)).await;
     take(&joined, KIND, &behind(&["i-new", "i-newer"]));
     assert_eq!(shown(&joined).0, ["i-new unknown"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn instance_whose_state_the_cloud_does_not_say_is_neither_unknown_nor_dead() {
+    let joined = joined();
+    take(&joined, KIND, &behind(&["i-odd", "i-1"]));
+    advance(Duration::from_secs(1)).await;
+    let states = [("i-odd", ""), ("i-1", "stopped")];
+    take(&joined, "instances", &listed(&states, true, Duration::ZERO));
+    assert_eq!(
+        shown(&joined),
+        (vec!["i-1 stopped".to_owned()], Some("1".to_owned()))
+    );
+    assert!(!joined.is_in_doubt());
 }
 
 #[tokio::test(start_paused = true)]
