@@ -231,6 +231,11 @@ fn client_certificate_is_of_outscale() {
         fault(&format!("{}{certificate}", ACCOUNT.replace("outscale", "aws"))),
         "`account[0].client_certificate` is of OUTSCALE alone, and aws asks for none: remove it"
     );
+    let key_alone = "client_key = \"client.key\"\n";
+    assert_eq!(
+        fault(&format!("{}{key_alone}", ACCOUNT.replace("outscale", "aws"))),
+        "`account[0].client_key` is of OUTSCALE alone, and aws asks for none: remove it"
+    );
 }
 
 #[test]

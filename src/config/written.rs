@@ -211,12 +211,17 @@ impl WrittenAccount {
                 return Err(Fault::value(key, sentence));
             }
         }
-        if self.provider != Provider::Outscale && self.client_certificate.is_some() {
-            let sentence = format!(
-                "is of OUTSCALE alone, and {} asks for none: remove it",
-                self.provider
-            );
-            return Err(Fault::value("client_certificate", sentence));
+        for (key, value) in [
+            ("client_certificate", &self.client_certificate),
+            ("client_key", &self.client_key),
+        ] {
+            if value.is_some() && self.provider != Provider::Outscale {
+                let sentence = format!(
+                    "is of OUTSCALE alone, and {} asks for none: remove it",
+                    self.provider
+                );
+                return Err(Fault::value(key, sentence));
+            }
         }
         let below = |folder: &Path, written: Option<Written<FilePath>>| -> Option<PathBuf> {
             written.map(|Written(FilePath(path))| folder.join(path))
