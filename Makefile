@@ -1,11 +1,14 @@
-# What a person and CI run. `make test` needs Rust, Python 3.11 and, for Prometheus, apt or its programs on PATH.
+# What a person and CI run. `make test` needs Rust, Python 3.11 and, for Prometheus, apt or its programs on PATH;
+# `make test-deploy` needs to be root on Debian, and Go for the chart.
 
 export TEST_PYTHON ?= $(CURDIR)/target/python/bin/python
 export TEST_PROMETHEUS ?= $(CURDIR)/target/prometheus/prometheus
 export TEST_PROMTOOL ?= $(CURDIR)/target/prometheus/promtool
+export TEST_CHROMIUM ?= $(CURDIR)/target/chromium/chromium
 
-.PHONY: test parts lint deny clean-parts test-deploy test-chart chart-files
-.PHONY: static image-files image deb test-deploy test-container test-systemd test-deb
+.PHONY: test parts lint deny clean-parts
+.PHONY: static image-files image deb chart-files
+.PHONY: test-deploy test-dashboards test-browser test-chart test-container test-systemd test-deb
 
 # Most tests wait for a cloud rather than work.
 test: export RUST_TEST_THREADS ?= 4
@@ -21,10 +24,40 @@ target/python/stamp: tests/requirements.txt
 target/prometheus/stamp:
 	tests/support/parts.sh prometheus
 
-.PHONY: test-deploy
-test-deploy: test-chart
+lint:
+	cargo fmt --check
+	cargo clippy --all-targets --locked -- -D warnings
+	cargo clippy --test browser --locked -- -D warnings
+	RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps --locked
 
-# The chart, with helm, the published schemas, Kubernetes' own judge of pods, and the program. Needs Go besides.
+# Licences, banned crates, sources, advisories. Needs cargo-deny: `cargo install --locked cargo-deny`.
+deny:
+	cargo deny --locked check
+
+clean-parts:
+	rm -rf target/python target/prometheus target/grafana target/chart target/chromium
+
+# The deliveries, and their tests: they need more than `make test`, and get it themselves.
+test-deploy: test-dashboards test-browser test-chart test-container test-systemd test-deb
+
+# The dashboards, held to Grafana's published schema.
+test-dashboards: target/grafana/stamp
+	PYTHONPATH=target/grafana $(TEST_PYTHON) tests/grafana/schema.py dashboards/*.json
+
+target/grafana/stamp: tests/grafana/requirements.txt target/python/stamp
+	rm -rf target/grafana
+	$(TEST_PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --target target/grafana \
+		--requirement tests/grafana/requirements.txt
+	touch $@
+
+# The page for people, in a real Chromium; the screenshots are in target/screenshots.
+test-browser: target/chromium/stamp
+	cargo test --locked --test browser
+
+target/chromium/stamp:
+	tests/support/parts.sh chromium
+
+# The chart, with helm, the published schemas, Kubernetes' own judge of pods, and the program.
 test-chart: export TEST_VIGIE ?= $(CURDIR)/target/debug/vigie
 test-chart: target/chart/stamp target/prometheus/stamp
 	[ "$$TEST_VIGIE" != "$(CURDIR)/target/debug/vigie" ] || cargo build --locked
@@ -39,34 +72,6 @@ chart-files:
 	mkdir -p deploy/chart/files/rules deploy/chart/files/dashboards
 	cp deploy/prometheus/rules/*.yml deploy/chart/files/rules/
 	cp dashboards/*.json deploy/chart/files/dashboards/
-
-lint:
-	cargo fmt --check
-	cargo clippy --all-targets --locked -- -D warnings
-	RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps --locked
-
-# Licences, banned crates, sources, advisories. Needs cargo-deny: `cargo install --locked cargo-deny`.
-deny:
-	cargo deny --locked check
-
-clean-parts:
-	rm -rf target/python target/prometheus target/grafana target/chart
-
-.PHONY: test-dashboards
-test-deploy: test-dashboards
-
-# The dashboards, held to Grafana's published schema.
-test-dashboards: target/grafana/stamp
-	PYTHONPATH=target/grafana $(TEST_PYTHON) tests/grafana/schema.py dashboards/*.json
-
-target/grafana/stamp: tests/grafana/requirements.txt target/python/stamp
-	rm -rf target/grafana
-	$(TEST_PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --target target/grafana \
-		--requirement tests/grafana/requirements.txt
-	touch $@
-
-# The deliveries, and their tests: they need more than `make test`, and get it themselves as root.
-test-deploy: test-container test-systemd test-deb
 
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p;/^\[dependencies\]/q' Cargo.toml)
 MUSL = $(shell uname -m)-unknown-linux-musl

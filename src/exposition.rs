@@ -146,9 +146,9 @@ impl Page {
         watched.status().reading.filter(|reading| self.is_fresh(reading))
     }
 
-    /// Every reading to be shown, what they say together included.
-    pub fn all_readings(&self) -> Vec<Arc<Reading>> {
-        let readings = self.readings(&Part::default()).into_iter();
+    /// Every reading to be shown of a part, what they say together included.
+    pub fn all_readings(&self, part: &Part) -> Vec<Arc<Reading>> {
+        let readings = self.readings(part).into_iter();
         readings.map(|(_, reading)| reading).collect()
     }
 

@@ -18,7 +18,7 @@ use crate::resource::{BackendGroup, BackendInstance, Observation, Show};
 pub static FAMILIES: [&Family; 2] = [&BACKEND_INSTANCE_STATE, &DEAD_BACKENDS];
 
 // cloud_load_balancer_backend_instance_state_info{account="prod",region="eu-west-2",load_balancer="web",type="classic",instance_id="i-0a1b2c3d",instance_state="stopped"} 1
-static BACKEND_INSTANCE_STATE: Family = Family::gauge(
+pub(crate) static BACKEND_INSTANCE_STATE: Family = Family::gauge(
     "cloud_load_balancer_backend_instance_state_info",
     &[
         "account",
@@ -229,7 +229,7 @@ const UNKNOWN: &str = "unknown";
 
 /// States in which an instance does not serve and is not about to. One that is stopping or shutting down shows its
 /// state, and is counted once it got there.
-const DEAD: [&str; 4] = ["stopped", "terminated", "quarantine", UNKNOWN];
+pub(crate) const DEAD: [&str; 4] = ["stopped", "terminated", "quarantine", UNKNOWN];
 
 #[cfg(test)]
 mod tests;

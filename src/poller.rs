@@ -1,5 +1,7 @@
 //! One task for each account, region and kind: tick, observe, publish a whole reading.
 
+mod status;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +17,7 @@ use crate::metric::{self, Family};
 use crate::reading::Reading;
 use crate::resource::{Kind, Observation, Show, TargetsWriter};
 use crate::resources::regions;
+pub use status::{Failure, Status, Watched};
 
 /// The poller's families.
 pub static FAMILIES: [&Family; 6] = [
@@ -117,42 +120,6 @@ pub struct Poll {
     pub metrics: Arc<Metrics>,
 }
 
-/// What is known of one kind in one account and region.
-#[derive(Debug, Clone, Default)]
-pub struct Status {
-    /// The last whole reading.
-    pub reading: Option<Arc<Reading>>,
-    /// Whether a poll has ended, one way or the other.
-    pub tried: bool,
-    /// Why the last poll failed, if it did.
-    pub failure: Option<Arc<str>>,
-}
-
-/// The reader's end of a poll: what it watches, and what is known of it.
-#[derive(Clone)]
-pub struct Watched {
-    /// The `account` label.
-    pub account: String,
-    /// The `region` label.
-    pub region: String,
-    /// The kind.
-    pub kind: &'static Kind,
-    status: watch::Receiver<Status>,
-}
-
-impl Watched {
-    /// What is known now.
-    pub fn status(&self) -> Status {
-        self.status.borrow().clone()
-    }
-
-    /// Waits until a poll has ended, one way or the other.
-    pub async fn tried(&self) {
-        // A poll that is gone ends no more; nobody waits for it either.
-        self.status.clone().wait_for(|status| status.tried).await.ok();
-    }
-}
-
 impl Poll {
     /// Makes the poll's series and the two ends of its status.
     pub fn prepare(&self) -> (watch::Sender<Status>, Watched) {
@@ -218,10 +185,11 @@ impl Poll {
             self.joined.take(self.kind.name, reading, finish);
         }
         let labels = self.labels();
+        let took = begun.elapsed();
         self.metrics
             .duration
             .with_label_values(&labels)
-            .set(begun.elapsed().as_secs_f64());
+            .set(took.as_secs_f64());
         match &outcome {
             Ok(reading) => {
                 // Published before it is dated: a page between the two says it is older than it is, not newer.
@@ -229,6 +197,7 @@ impl Poll {
                 status.send_replace(Status {
                     reading: shown,
                     tried: true,
+                    took: Some(took),
                     failure: None,
                 });
                 let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
@@ -246,7 +215,7 @@ impl Poll {
                     .with_label_values(&labels)
                     .set(count(reading.skipped));
             }
-            Err(error) => self.failed(status, error.reason(), self.explained(error).into()),
+            Err(error) => self.failed(status, error.reason(), self.explained(error).into(), Some(took)),
         }
         outcome
     }
@@ -263,10 +232,17 @@ impl Poll {
             status,
             Reason::Other,
             "polling broke down, which is a fault of vigie: see its log".into(),
+            None,
         );
     }
 
-    fn failed(&self, status: &watch::Sender<Status>, reason: Reason, failure: Arc<str>) {
+    fn failed(
+        &self,
+        status: &watch::Sender<Status>,
+        reason: Reason,
+        explained: Arc<str>,
+        took: Option<Duration>,
+    ) {
         let [account, region, kind] = self.labels();
         self.metrics
             .success
@@ -278,7 +254,13 @@ impl Poll {
             .inc();
         status.send_modify(|status| {
             status.tried = true;
-            status.failure = Some(failure);
+            status.took = took;
+            let before = status.failure.as_ref().map(|failure| failure.since);
+            status.failure = Some(Failure {
+                since: before.unwrap_or_else(Timestamp::now),
+                reason,
+                explained,
+            });
         });
     }
 

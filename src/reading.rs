@@ -1,5 +1,7 @@
 //! A reading: the latest whole observation of one kind, rendered once and compressed once.
 
+mod line;
+
 use std::sync::OnceLock;
 
 use bytes::Bytes;
@@ -7,7 +9,9 @@ use flate2::{Compress, Compression, Crc, FlushCompress};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use crate::metric::Family;
 use crate::resource::{Facts, Observation, Targets, TargetsWriter};
+pub use line::Line;
 
 /// All samples of one kind in one account and region, as of one poll.
 #[derive(Debug)]
@@ -56,6 +60,17 @@ impl Reading {
             || by_the_wall
                 .try_into()
                 .is_ok_and(|age: std::time::Duration| age > limit)
+    }
+
+    /// The samples of a family, read back; none if the kind does not write it.
+    pub fn lines<'a>(&'a self, family: &'static Family) -> impl Iterator<Item = Line<'a>> {
+        let is_of_family = move |text: &&Text| {
+            let labels = text.plain.strip_prefix(family.name.as_bytes());
+            labels.is_some_and(|labels| labels.starts_with(b"{"))
+        };
+        let texts = self.texts.iter().filter(is_of_family);
+        let texts = texts.filter_map(|text| str::from_utf8(&text.plain).ok());
+        texts.flat_map(str::lines).filter_map(Line::parse)
     }
 
     /// Compresses now what the first scrape would have to compress.

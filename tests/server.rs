@@ -202,6 +202,75 @@ async fn readiness_comes_with_the_first_polls_even_if_they_fail() {
 }
 
 #[tokio::test]
+async fn page_for_people_may_load_nothing_and_shows_what_is_watched() {
+    let scene = polled().await;
+    let answer = scene.ask("GET", "/", &[]).await;
+    let header = |name: &str| {
+        let value = answer.headers().get(name);
+        value
+            .map_or("", |value| value.to_str().expect("it is text"))
+            .to_owned()
+    };
+    assert_eq!(header("content-type"), "text/html; charset=utf-8");
+    let policy = header("content-security-policy");
+    assert!(
+        policy.starts_with("default-src 'none'; style-src 'sha256-"),
+        "{policy}"
+    );
+    assert!(
+        !policy.contains("unsafe") && !policy.contains("script"),
+        "{policy}"
+    );
+    assert_eq!(header("x-content-type-options"), "nosniff");
+    assert_eq!(header("referrer-policy"), "no-referrer");
+    assert_eq!(header("cache-control"), "no-store");
+
+    let page = answer.text().await.expect("it is whole");
+    assert!(page.starts_with("<!DOCTYPE html>") && page.ends_with("</html>\n"));
+    assert!(
+        !page.contains("<script") && !page.contains("http-equiv"),
+        "{page}"
+    );
+    for shown in [
+        env!("CARGO_PKG_VERSION"),
+        "href=\"metrics\"",
+        "href=\"sd/instances\"",
+        "href=\"-/healthy\"",
+        "href=\"-/ready\"",
+        "Load balancers",
+        "Instances by state",
+        "1 out of service",
+    ] {
+        assert!(page.contains(shown), "{shown} is not in {page}");
+    }
+    assert!(!page.contains("id=\"failures\""), "{page}");
+    for kind in kinds_of(Options::default().provider) {
+        let named = format!("<th scope=\"row\">{}</th>", kind.name);
+        assert!(page.contains(&named), "{named} is not in {page}");
+    }
+}
+
+#[tokio::test]
+async fn page_for_people_can_be_a_part_and_reload_itself_if_asked() {
+    let scene = polled().await;
+    let part = get(&scene.url("/?kind=instances&reload")).await;
+    let part = part.expect("the part is there");
+    assert!(part.contains("<meta http-equiv=\"refresh\""), "{part}");
+    assert!(
+        part.contains("href=\"./?kind=instances\">Stop reloading"),
+        "{part}"
+    );
+    assert!(part.contains("<th scope=\"row\">instances</th>"), "{part}");
+    assert!(!part.contains("<th scope=\"row\">volumes</th>"), "{part}");
+    // What is not asked for is not said to be well.
+    assert!(part.contains("Not watched"), "{part}");
+    let refused = scene.ask("GET", "/?account=%3Cb%3E", &[]).await;
+    assert_eq!(refused.status().as_u16(), 400);
+    let said = refused.headers().get("content-type").cloned();
+    assert!(said.is_some_and(|said| said.as_bytes().starts_with(b"text/plain")));
+}
+
+#[tokio::test]
 async fn garbage_and_huge_requests_do_not_end_the_server() {
     let scene = polled().await;
     let huge = format!(

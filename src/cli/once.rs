@@ -10,6 +10,7 @@ use crate::agent::{Agent, Failed};
 use crate::config::Settings;
 use crate::credentials;
 use crate::exposition::{self, Page, Part};
+use crate::reading::Line;
 
 /// How `vigie once` prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -90,13 +91,12 @@ fn print(page: &Page, failures: &[Failed], format: Format) -> std::io::Result<()
 
 fn as_json(page: &Page, failures: &[Failed]) -> serde_json::Value {
     let mut samples = Vec::new();
-    for reading in page.all_readings() {
+    for reading in page.all_readings(&Part::default()) {
         for text in &reading.texts {
             let lines = String::from_utf8_lossy(&text.plain);
-            samples.extend(lines.lines().filter_map(table::Line::parse).map(|line| {
+            samples.extend(lines.lines().filter_map(Line::parse).map(|line| {
                 let labels: serde_json::Map<String, serde_json::Value> = line
-                    .labels
-                    .into_iter()
+                    .labels()
                     .map(|(name, value)| (name.to_owned(), value.into()))
                     .collect();
                 json!({ "name": line.name, "labels": labels, "value": line.value })

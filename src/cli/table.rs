@@ -5,61 +5,8 @@ use std::fmt::Write as _;
 
 use crate::exposition::Page;
 use crate::poller::Watched;
-use crate::reading::Reading;
+use crate::reading::{Line, Reading};
 use crate::resource::{Column, Table};
-
-/// One sample of a page.
-#[derive(Debug, PartialEq)]
-pub(super) struct Line<'a> {
-    pub(super) name: &'a str,
-    pub(super) labels: Vec<(&'a str, String)>,
-    pub(super) value: f64,
-}
-
-impl<'a> Line<'a> {
-    /// Reads a line of our own writing; comments and blank lines give `None`.
-    pub(super) fn parse(line: &'a str) -> Option<Self> {
-        let (name, rest) = line
-            .split_once('{')
-            .filter(|(name, _)| !name.contains(['#', ' ']))?;
-        let mut labels = Vec::new();
-        let mut rest = rest;
-        while let Some((label, quoted)) = rest.split_once("=\"") {
-            let (value, behind) = unquoted(quoted)?;
-            labels.push((label.trim_start_matches(','), value));
-            rest = behind;
-            if rest.starts_with('}') {
-                break;
-            }
-        }
-        let value = rest.strip_prefix("} ")?.parse().ok()?;
-        Some(Self { name, labels, value })
-    }
-
-    fn label(&self, name: &str) -> Option<&str> {
-        self.labels
-            .iter()
-            .find(|(label, _)| *label == name)
-            .map(|(_, value)| value.as_str())
-    }
-}
-
-/// The value up to its closing quote, and what stands behind that.
-fn unquoted(quoted: &str) -> Option<(String, &str)> {
-    let mut value = String::new();
-    let mut characters = quoted.char_indices();
-    while let Some((at, character)) = characters.next() {
-        match character {
-            '"' => return Some((value, quoted.get(at + 1..)?)),
-            '\\' => match characters.next()?.1 {
-                'n' => value.push('\n'),
-                escaped => value.push(escaped),
-            },
-            _ => value.push(character),
-        }
-    }
-    None
-}
 
 /// Every table of every kind that is watched, one after the other.
 pub(super) fn render(page: &Page) -> String {
@@ -105,7 +52,7 @@ fn one(table: &Table, reading: &Reading) -> String {
             let key: Option<Vec<String>> = table
                 .key
                 .iter()
-                .map(|label| line.label(label).map(shown))
+                .map(|label| line.label(label).map(|value| shown(&value)))
                 .collect();
             let Some(key) = key else { continue };
             let row = rows
@@ -116,7 +63,7 @@ fn one(table: &Table, reading: &Reading) -> String {
                     // An attachment has a state too, which is not that of its volume.
                     Column::Label(label) if line.value != 0.0 && cell.is_empty() => {
                         if let Some(value) = line.label(label) {
-                            *cell = shown(value);
+                            *cell = shown(&value);
                         }
                     }
                     Column::Value(_, family) if family.name == line.name => *cell = line.value.to_string(),
@@ -159,25 +106,4 @@ fn aligned(lines: &[Vec<String>]) -> String {
         text.push('\n');
     }
     text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_of_ours_is_read_back() {
-        let line = Line::parse(r#"x{a="q\"\\\n,}",b="é"} 1.5"#).unwrap();
-        let labels = vec![("a", "q\"\\\n,}".to_owned()), ("b", "é".to_owned())];
-        assert_eq!(
-            line,
-            Line {
-                name: "x",
-                labels,
-                value: 1.5
-            }
-        );
-        assert_eq!(Line::parse("# HELP x{ y"), None);
-        assert_eq!(Line::parse(""), None);
-    }
 }

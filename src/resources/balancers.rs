@@ -53,21 +53,21 @@ pub(super) static LISTENER: Family = Family::gauge(
 );
 
 // cloud_load_balancer_backends{account="prod",region="eu-west-2",load_balancer="web",type="classic"} 3
-pub(super) static BACKENDS: Family = Family::gauge(
+pub(crate) static BACKENDS: Family = Family::gauge(
     "cloud_load_balancer_backends",
     &["account", "region", "load_balancer", "type", "target_group"],
     "Backends whose health the load balancer reports.",
 );
 
 // cloud_load_balancer_healthy_backends{account="prod",region="eu-west-2",load_balancer="web",type="classic"} 2
-pub(super) static HEALTHY_BACKENDS: Family = Family::gauge(
+pub(crate) static HEALTHY_BACKENDS: Family = Family::gauge(
     "cloud_load_balancer_healthy_backends",
     &["account", "region", "load_balancer", "type", "target_group"],
     "Backends in service.",
 );
 
 // cloud_load_balancer_without_healthy_backend{account="prod",region="eu-west-2",load_balancer="web",type="classic"} 0
-pub(super) static WITHOUT_HEALTHY_BACKEND: Family = Family::gauge(
+pub(crate) static WITHOUT_HEALTHY_BACKEND: Family = Family::gauge(
     "cloud_load_balancer_without_healthy_backend",
     &["account", "region", "load_balancer", "type"],
     "1 while not one backend of the load balancer, in whatever target group, is in service; also while it has none. \
@@ -75,7 +75,7 @@ pub(super) static WITHOUT_HEALTHY_BACKEND: Family = Family::gauge(
 );
 
 // cloud_load_balancer_backend_healthy{account="prod",region="eu-west-2",load_balancer="web",type="classic",instance_id="i-0a1b2c3d"} 0
-pub(super) static BACKEND_HEALTHY: Family = Family::gauge(
+pub(crate) static BACKEND_HEALTHY: Family = Family::gauge(
     "cloud_load_balancer_backend_healthy",
     &[
         "account",
@@ -91,7 +91,7 @@ pub(super) static BACKEND_HEALTHY: Family = Family::gauge(
 );
 
 // cloud_load_balancer_backend_state_info{account="prod",region="eu-west-2",load_balancer="web",type="classic",instance_id="i-0a1b2c3d",state="OutOfService",reason="ELB"} 1
-pub(super) static BACKEND_STATE: Family = Family::gauge(
+pub(crate) static BACKEND_STATE: Family = Family::gauge(
     "cloud_load_balancer_backend_state_info",
     &[
         "account",
@@ -109,16 +109,16 @@ pub(super) static BACKEND_STATE: Family = Family::gauge(
 );
 
 /// A backend as shown: the labels that name it, and its health in the cloud's words.
-pub(super) struct Backend<'a> {
+pub(crate) struct Backend<'a> {
     /// Those that name it in its place: `instance_id` or `target`, and `port` where there is one for each.
-    pub(super) labels: &'a [(&'a str, &'a str)],
-    pub(super) state: &'a str,
-    pub(super) reason: &'a str,
-    pub(super) is_healthy: bool,
+    pub(crate) labels: &'a [(&'a str, &'a str)],
+    pub(crate) state: &'a str,
+    pub(crate) reason: &'a str,
+    pub(crate) is_healthy: bool,
 }
 
 /// Shows the backends of one place, which these labels name, and how many of them are in service.
-pub(super) fn write_backends(
+pub(crate) fn write_backends(
     observation: &mut Observation,
     place: &[(&str, &str)],
     backends: &[Backend<'_>],

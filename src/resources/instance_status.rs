@@ -49,28 +49,28 @@ static DESCRIBE_INSTANCE_STATUS: Action = Action::describing(Service::Ec2, "Desc
     .proven_with(&[("MaxResults", "5")]);
 
 // cloud_instance_status_check_failed{account="prod",region="eu-west-1",instance_id="i-0a1b2c3d",check="system"} 0
-static CHECK_FAILED: Family = Family::gauge(
+pub(crate) static CHECK_FAILED: Family = Family::gauge(
     "cloud_instance_status_check_failed",
     &["account", "region", "instance_id", "check"],
     "1 while the check fails, 0 while it passes; absent while it does neither.",
 );
 
 // cloud_instance_status_check_impaired_timestamp_seconds{account="prod",region="eu-west-1",instance_id="i-0a1b2c3d",check="system"} 1732290000
-static IMPAIRED: Family = Family::gauge(
+pub(crate) static IMPAIRED: Family = Family::gauge(
     "cloud_instance_status_check_impaired_timestamp_seconds",
     &["account", "region", "instance_id", "check"],
     "When the check began to fail; there while it does.",
 );
 
 // cloud_instance_scheduled_event_not_before_timestamp_seconds{account="prod",region="eu-west-2",instance_id="i-0a1b2c3d",event_id="instance-event-0d59937288b749b32",code="system-reboot"} 1732290000
-static NOT_BEFORE: Family = Family::gauge(
+pub(crate) static NOT_BEFORE: Family = Family::gauge(
     "cloud_instance_scheduled_event_not_before_timestamp_seconds",
     &["account", "region", "instance_id", "event_id", "code"],
     "When what the cloud has scheduled for the instance begins, at the earliest.",
 );
 
 // cloud_instance_scheduled_event_not_after_timestamp_seconds{account="prod",region="eu-west-2",instance_id="i-0a1b2c3d",event_id="instance-event-0d59937288b749b32",code="system-reboot"} 1732300000
-static NOT_AFTER: Family = Family::gauge(
+pub(crate) static NOT_AFTER: Family = Family::gauge(
     "cloud_instance_scheduled_event_not_after_timestamp_seconds",
     &["account", "region", "instance_id", "event_id", "code"],
     "When what the cloud has scheduled for the instance ends, at the latest.",

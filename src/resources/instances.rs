@@ -48,14 +48,14 @@ static DESCRIBE_INSTANCES: Action = Action::describing(Service::Ec2, "DescribeIn
     .proven_with(&[("MaxResults", "5")]);
 
 // cloud_instance_state{account="prod",region="eu-west-2",instance_id="i-0a1b2c3d",state="running"} 1
-static STATE: Family = Family::gauge(
+pub(crate) static STATE: Family = Family::gauge(
     "cloud_instance_state",
     &["account", "region", "instance_id", "state"],
     "1 for the state the instance was in when last listed, 0 for the others.",
 );
 
 // cloud_instance_info{account="prod",region="eu-west-2",instance_id="i-0a1b2c3d",name="web",instance_type="m5.large"} 1
-static INFO: Family = Family::gauge(
+pub(crate) static INFO: Family = Family::gauge(
     "cloud_instance_info",
     &[
         "account",

@@ -2,7 +2,7 @@
 
 pub mod addresses;
 pub mod availability_zones;
-mod balancers;
+pub(crate) mod balancers;
 pub mod instance_status;
 pub mod instances;
 pub mod load_balancers;

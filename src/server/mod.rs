@@ -4,14 +4,14 @@
 //! | --- | --- |
 //! | `GET /metrics` | the page, always 200; a part of it by `account`, `region` and `kind` |
 //! | `GET /sd/instances` | the instances as targets; 503 while there is no fresh reading of them |
-//! | `GET /` | a landing page for people |
+//! | `GET /` | how all of it goes, for people |
 //! | `POST /-/reload` | takes the settings anew; only where that is allowed |
 //! | `GET /-/healthy` | 200 while the process lives |
 //! | `GET /-/ready` | 200 once every kind has been tried, 503 before |
 
 mod discovery;
-mod landing;
 mod negotiation;
+mod people;
 mod query;
 mod reload;
 
@@ -84,7 +84,7 @@ fn router(page: Arc<Page>, reloads: Option<mpsc::Sender<Reload>>) -> Router {
         .merge(lifecycle)
         .route("/metrics", get(metrics))
         .route("/sd/instances", get(targets))
-        .route("/", get(landing_page))
+        .route("/", get(people_page))
         .route("/-/healthy", get(|| async { "vigie is healthy\n" }))
         .route("/-/ready", get(ready))
         .fallback(|| async {
@@ -150,8 +150,17 @@ async fn ready(State(page): State<Arc<Page>>) -> Response {
     }
 }
 
-async fn landing_page(State(page): State<Arc<Page>>) -> Html<String> {
-    Html(landing::render(&page))
+async fn people_page(State(page): State<Arc<Page>>, RawQuery(query): RawQuery) -> Response {
+    let wanted = match people::Wanted::parse(query.as_deref(), &page) {
+        Ok(wanted) => wanted,
+        Err(refusal) => return (StatusCode::BAD_REQUEST, refusal).into_response(),
+    };
+    // Reading the lines of ten thousand instances takes longer than a scrape may wait for.
+    let rendered = tokio::task::spawn_blocking(move || wanted.render(&page)).await;
+    match rendered {
+        Ok(text) => (people::headers(), Html(text)).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
 }
 
 /// All values of a header as one list.

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Fetch the real parts that the tests run against into target/, once: parts.sh python | prometheus
-# Nothing is installed on the machine, except python3-venv where Debian's Python comes without it.
+# Fetch the real parts that the tests run against into target/, once: parts.sh python | prometheus | chromium
+# Nothing is installed on the machine, except python3-venv where Debian's Python comes without it, and a Chromium where
+# there is none.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -34,8 +35,9 @@ python() {
 prometheus() {
     rm -rf target/prometheus
     mkdir -p target/prometheus
-    if command -v prometheus >/dev/null && command -v promtool >/dev/null; then
-        ln -s "$(command -v prometheus)" "$(command -v promtool)" target/prometheus/
+    # Programs alone: this function has the name of one.
+    if type -P prometheus >/dev/null && type -P promtool >/dev/null; then
+        ln -s "$(type -P prometheus)" "$(type -P promtool)" target/prometheus/
     else
         unpack || give_up "Prometheus could not be had: put prometheus and promtool on PATH, or make" \
             "\`apt-get download prometheus\` work (\`apt-get update\` first, as root)."
@@ -44,6 +46,24 @@ prometheus() {
         "target/prometheus/$tool" --version >/dev/null 2>&1 || give_up "target/prometheus/$tool does not start."
     done
     touch target/prometheus/stamp
+}
+
+# A Chromium, at target/chromium: a link to this machine's. One that is not there is installed, since it needs libraries.
+chromium() {
+    rm -rf target/chromium
+    mkdir -p target/chromium
+    browser >/dev/null || { as_root && install chromium >&2; } || true
+    local found
+    found=$(browser) || give_up "the page for people is looked at in Chromium, and there is none here: install the" \
+        "package chromium, or put chromium, chromium-browser or google-chrome on PATH."
+    ln -s "$found" target/chromium/chromium
+    target/chromium/chromium --version >/dev/null 2>&1 || give_up "$found does not start."
+    touch target/chromium/stamp
+}
+
+# Programs alone: a function of this script has the name of one.
+browser() {
+    type -P chromium || type -P chromium-browser || type -P google-chrome
 }
 
 # Unpacked, not installed: the package would start a service.
@@ -64,6 +84,6 @@ refresh() {
 }
 
 case ${1:-} in
-python | prometheus) "$1" ;;
+python | prometheus | chromium) "$1" ;;
 *) give_up "no such part: ${1:-none named}" ;;
 esac
