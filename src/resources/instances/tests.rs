@@ -44,7 +44,7 @@ fn observed(document: &str, provider: Provider, show_as: Show) -> (Observation, 
         .and_then(|reader| {
             reader.whole(None, |page| {
                 read_page(page, &mut |instance| {
-                    show(&instance, &mut listed, &mut observation)
+                    show(&instance, &mut listed, &mut observation);
                 })
             })
         })

@@ -146,10 +146,13 @@ pub(super) type Column<'a> = (&'a str, bool);
 
 /// A table that scrolls within itself where it is too wide. `body` is rows, or bodies with rows.
 pub(super) fn push_table(page: &mut String, id: &str, caption: &str, columns: &[Column<'_>], body: &str) {
-    let heads: String = columns
-        .iter()
-        .map(|(title, is_number)| format!("<th scope=\"col\"{}>{title}</th>", class_of(*is_number)))
-        .collect();
+    let mut heads = String::new();
+    for (title, is_number) in columns {
+        push(
+            &mut heads,
+            format_args!("<th scope=\"col\"{}>{title}</th>", class_of(*is_number)),
+        );
+    }
     let body = if body.starts_with("<tbody") {
         body.to_owned()
     } else {

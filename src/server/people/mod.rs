@@ -156,9 +156,9 @@ impl Wanted {
             ("kind", &self.part.kinds),
         ];
         for (name, values) in part {
-            values.iter().for_each(|value| {
+            for value in values {
                 query.append_pair(name, value);
-            });
+            }
         }
         query.finish().replace('&', "&amp;")
     }

@@ -57,9 +57,9 @@ impl Sections<'_> {
             );
             let mut body = String::new();
             let columns = self.wanted(&columns);
-            others
-                .iter()
-                .for_each(|other| push_row(&mut body, columns, &row(other)));
+            for other in others {
+                push_row(&mut body, columns, &row(other));
+            }
             if !body.is_empty() {
                 push_table(page, "others", "The others", columns, &body);
             }
