@@ -148,10 +148,8 @@ pub(super) type Column<'a> = (&'a str, bool);
 pub(super) fn push_table(page: &mut String, id: &str, caption: &str, columns: &[Column<'_>], body: &str) {
     let mut heads = String::new();
     for (title, is_number) in columns {
-        push(
-            &mut heads,
-            format_args!("<th scope=\"col\"{}>{title}</th>", class_of(*is_number)),
-        );
+        let class = class_of(*is_number);
+        push(&mut heads, format_args!("<th scope=\"col\"{class}>{title}</th>"));
     }
     let body = if body.starts_with("<tbody") {
         body.to_owned()
@@ -161,7 +159,7 @@ pub(super) fn push_table(page: &mut String, id: &str, caption: &str, columns: &[
     push(
         page,
         format_args!(
-            "<div class=\"scroll\" role=\"region\" aria-labelledby=\"{id}-caption\" tabindex=\"0\">\n<table>\n\
+            "<div class=\"scroll {id}\" role=\"region\" aria-labelledby=\"{id}-caption\" tabindex=\"0\">\n<table>\n\
              <caption id=\"{id}-caption\">{caption}</caption>\n<thead><tr>{heads}</tr></thead>\n{body}</table>\n</div>\n"
         ),
     );
