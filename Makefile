@@ -1,23 +1,19 @@
-# What a person and CI run. `make test` needs Rust, Python 3.11 and, for Prometheus, apt or its programs on PATH.
+# What a person and CI run. `make test` needs Rust, Python 3.11 and, for Prometheus, apt or its programs on PATH;
+# `make test-deploy` needs to be root on Debian, and Go for the chart.
 
 export TEST_PYTHON ?= $(CURDIR)/target/python/bin/python
 export TEST_PROMETHEUS ?= $(CURDIR)/target/prometheus/prometheus
 export TEST_PROMTOOL ?= $(CURDIR)/target/prometheus/promtool
 export TEST_CHROMIUM ?= $(CURDIR)/target/chromium/chromium
 
-.PHONY: test test-deploy test-browser parts lint deny clean-parts
+.PHONY: test parts lint deny clean-parts
+.PHONY: static image-files image deb chart-files
+.PHONY: test-deploy test-dashboards test-browser test-chart test-container test-systemd test-deb
 
 # Most tests wait for a cloud rather than work.
 test: export RUST_TEST_THREADS ?= 4
 test: parts
 	cargo test --locked --all-targets
-
-# What needs more than `make test` does.
-test-deploy: test-browser
-
-# The page for people, in a real Chromium; the screenshots are in target/screenshots.
-test-browser: target/chromium/stamp
-	cargo test --locked --test browser
 
 # The real parts that the tests run against; a part that cannot be had is an error, never a skipped test.
 parts: target/python/stamp target/prometheus/stamp
@@ -27,9 +23,6 @@ target/python/stamp: tests/requirements.txt
 
 target/prometheus/stamp:
 	tests/support/parts.sh prometheus
-
-target/chromium/stamp:
-	tests/support/parts.sh chromium
 
 lint:
 	cargo fmt --check
@@ -42,4 +35,75 @@ deny:
 	cargo deny --locked check
 
 clean-parts:
-	rm -rf target/python target/prometheus target/chromium
+	rm -rf target/python target/prometheus target/grafana target/chart target/chromium
+
+# The deliveries, and their tests: they need more than `make test`, and get it themselves.
+test-deploy: test-dashboards test-browser test-chart test-container test-systemd test-deb
+
+# The dashboards, held to Grafana's published schema.
+test-dashboards: target/grafana/stamp
+	PYTHONPATH=target/grafana $(TEST_PYTHON) tests/grafana/schema.py dashboards/*.json
+
+target/grafana/stamp: tests/grafana/requirements.txt target/python/stamp
+	rm -rf target/grafana
+	$(TEST_PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --target target/grafana \
+		--requirement tests/grafana/requirements.txt
+	touch $@
+
+# The page for people, in a real Chromium; the screenshots are in target/screenshots.
+test-browser: target/chromium/stamp
+	cargo test --locked --test browser
+
+target/chromium/stamp:
+	tests/support/parts.sh chromium
+
+# The chart, with helm, the published schemas, Kubernetes' own judge of pods, and the program.
+test-chart: export TEST_VIGIE ?= $(CURDIR)/target/debug/vigie
+test-chart: target/chart/stamp target/prometheus/stamp
+	[ "$$TEST_VIGIE" != "$(CURDIR)/target/debug/vigie" ] || cargo build --locked
+	target/chart/python/bin/python -m unittest discover --start-directory deploy/chart/tests
+
+target/chart/stamp: $(addprefix deploy/chart/tests/,parts.sh requirements.txt podsecurity/main.go podsecurity/go.mod)
+	deploy/chart/tests/parts.sh
+
+# Helm reads nothing outside a chart: it has copies.
+chart-files:
+	rm -rf deploy/chart/files
+	mkdir -p deploy/chart/files/rules deploy/chart/files/dashboards
+	cp deploy/prometheus/rules/*.yml deploy/chart/files/rules/
+	cp dashboards/*.json deploy/chart/files/dashboards/
+
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p;/^\[dependencies\]/q' Cargo.toml)
+MUSL = $(shell uname -m)-unknown-linux-musl
+STATIC = target/$(MUSL)/release/vigie
+
+# One static binary for the image, the package and the unit's test.
+static: export CC_$(subst -,_,$(MUSL)) = musl-gcc
+static: export VIGIE_REVISION ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+static:
+	deploy/parts.sh musl
+	cargo build --release --locked --target $(MUSL)
+
+image-files: static
+	deploy/container/files.sh $(STATIC) target/image/files
+
+image: image-files
+	deploy/container/build.sh $(VERSION)
+
+deb: static
+	deploy/parts.sh cargo-deb
+	rm -rf target/debian
+	target/tools/bin/cargo-deb --locked --no-build --target $(MUSL) --output target/debian/
+
+test-container: image
+	deploy/container/test.sh target/image/vigie.tar
+	deploy/parts.sh compose
+	deploy/container/test-compose.sh
+
+test-systemd: static
+	deploy/parts.sh systemd
+	deploy/systemd/test.sh $(STATIC)
+
+test-deb: deb
+	deploy/parts.sh systemd
+	deploy/debian/test.sh target/debian/vigie_*.deb

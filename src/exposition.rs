@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -60,12 +61,15 @@ impl Format {
 pub struct Page {
     registry: Registry,
     shown: RwLock<Arc<Shown>>,
-    stale_after: Duration,
+    /// Whether every poll has ended once.
+    was_ready: AtomicBool,
 }
 
 /// Where readings come from.
-#[derive(Default, Clone)]
+#[derive(Clone)]
 struct Shown {
+    /// The age at which a reading is not shown any more.
+    stale_after: Duration,
     watched: Vec<Watched>,
     joined: Vec<Arc<Joined>>,
 }
@@ -89,8 +93,12 @@ impl Page {
         registry.register(Box::new(ProcessCollector::for_self()))?;
         Ok(Self {
             registry,
-            shown: RwLock::default(),
-            stale_after,
+            was_ready: AtomicBool::new(false),
+            shown: RwLock::new(Arc::new(Shown {
+                stale_after,
+                watched: Vec::new(),
+                joined: Vec::new(),
+            })),
         })
     }
 
@@ -114,14 +122,31 @@ impl Page {
         });
     }
 
+    /// Shows nothing more of an account.
+    pub fn remove_account(&self, account: &str) {
+        self.change(|shown| {
+            shown.watched.retain(|watched| watched.account != account);
+            shown.joined.retain(|joined| joined.account != account);
+        });
+    }
+
+    /// Shows no reading that is older than this from now on.
+    pub fn drop_readings_after(&self, stale_after: Duration) {
+        self.change(|shown| shown.stale_after = stale_after);
+    }
+
     /// What is watched, for the pages that people read.
     pub fn watched(&self) -> Vec<Watched> {
         self.shown().watched.clone()
     }
 
-    /// Whether every poll has ended once.
+    /// Whether every poll has ended once. What is polled besides later on changes nothing about that.
     pub fn is_ready(&self) -> bool {
-        self.shown().watched.iter().all(|watched| watched.status().tried)
+        if !self.was_ready.load(Ordering::Relaxed) {
+            let is_ready = self.shown().watched.iter().all(|watched| watched.status().tried);
+            self.was_ready.store(is_ready, Ordering::Relaxed);
+        }
+        self.was_ready.load(Ordering::Relaxed)
     }
 
     /// The reading to be shown for a poll: the last one, unless it is too old.
@@ -136,7 +161,7 @@ impl Page {
     }
 
     fn is_fresh(&self, reading: &Reading) -> bool {
-        !reading.is_older_than(self.stale_after)
+        !reading.is_older_than(self.shown().stale_after)
     }
 
     fn shown(&self) -> Arc<Shown> {

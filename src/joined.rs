@@ -4,7 +4,6 @@
 //! page when the first of them would. An instance is unknown only if it is missing from a listing that began after
 //! it was already seen behind a load balancer: one that was launched in between is not taken for dead.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,7 +12,7 @@ use tokio::time::Instant;
 use crate::metric::Family;
 use crate::provider::Provider;
 use crate::reading::Reading;
-use crate::resource::{BackendGroup, Instances, Observation, Show};
+use crate::resource::{BackendGroup, BackendInstance, Observation, Show};
 
 /// The joined families.
 pub static FAMILIES: [&Family; 2] = [&BACKEND_INSTANCE_STATE, &DEAD_BACKENDS];
@@ -40,7 +39,7 @@ static DEAD_BACKENDS: Family = Family::gauge(
     "cloud_load_balancer_dead_backends",
     &["account", "region", "load_balancer", "type", "target_group"],
     "Registered backends whose instance is stopped, terminated, in quarantine or unknown. There only while both the \
-     instances and the load balancers were read lately.",
+     instances and the load balancers were read lately, and the state of every backend is known.",
 );
 
 /// What is joined in one account and region.
@@ -159,9 +158,21 @@ impl Joined {
                         let since = balancers.seen_since.get(id);
                         instances.is_whole && since.is_some_and(|since| *since <= listed.begun)
                     };
-                    state(instances, id).or_else(|| was_there().then_some(UNKNOWN))
+                    match instances.states.get(id) {
+                        Some(state) => Some(&**state).filter(|state| !state.is_empty()),
+                        None => was_there().then_some(UNKNOWN),
+                    }
                 };
-                write(group, state_of, &mut observation);
+                // Without a whole list nobody knows how many are dead; 0 would say that none is.
+                let is_told = |backend: &BackendInstance| match instances.states.get(&backend.instance_id) {
+                    Some(state) => !state.is_empty(),
+                    None => instances.is_whole,
+                };
+                let dead = write(group, state_of, &mut observation);
+                if group.backends.iter().all(is_told) {
+                    let count = observation.sample(&DEAD_BACKENDS);
+                    count.labels(&labels(group)).value(f64::from(dead));
+                }
             }
         }
         let older = if listed.at < balancers.reading.at {
@@ -184,18 +195,18 @@ fn seen_since(reading: &Reading, before: &HashMap<String, Instant>) -> HashMap<S
         .collect()
 }
 
-fn state<'a>(instances: &'a Instances, id: &str) -> Option<&'a str> {
-    instances.states.get(id).map(Cow::as_ref)
+fn labels(group: &BackendGroup) -> Vec<(&str, &str)> {
+    let labels = group.labels.iter();
+    labels.map(|(name, value)| (*name, value.as_str())).collect()
 }
 
+/// Shows the state of each backend where it is known, and gives how many are dead.
 fn write<'a>(
     group: &BackendGroup,
     state_of: impl Fn(&str) -> Option<&'a str>,
     observation: &mut Observation,
-) {
-    let labels: Vec<(&str, &str)> = (group.labels.iter())
-        .map(|(name, value)| (*name, value.as_str()))
-        .collect();
+) -> u32 {
+    let labels = labels(group);
     let mut shown = HashSet::new();
     let mut dead = 0_u32;
     for backend in group.backends.iter().filter(|backend| shown.insert(*backend)) {
@@ -211,10 +222,7 @@ fn write<'a>(
             .label("instance_state", state)
             .value(1.0);
     }
-    observation
-        .sample(&DEAD_BACKENDS)
-        .labels(&labels)
-        .value(f64::from(dead));
+    dead
 }
 
 const UNKNOWN: &str = "unknown";

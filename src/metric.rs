@@ -3,9 +3,11 @@
 //! The same declaration registers the agent's own metrics, heads the samples on the page and fills
 //! `vigie metrics`.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use prometheus::core::Collector;
+use prometheus::core::{Collector, MetricVec, MetricVecBuilder};
+use prometheus::proto::LabelPair;
 use prometheus::{
     CounterVec, Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts,
     Registry,
@@ -131,6 +133,28 @@ fn register<C: Collector + Clone + 'static>(
 ) -> Result<C, prometheus::Error> {
     registry.register(Box::new(collector.clone()))?;
     Ok(collector)
+}
+
+/// Takes every series off the page that has all of these labels.
+pub fn forget<B: MetricVecBuilder>(series: &MetricVec<B>, of: &[(&str, &str)]) {
+    let is_of = |labels: &[LabelPair]| {
+        of.iter().all(|(name, value)| {
+            labels
+                .iter()
+                .any(|pair| pair.name() == *name && pair.value() == *value)
+        })
+    };
+    for family in series.collect() {
+        for metric in family.get_metric() {
+            let labels = metric.get_label();
+            if is_of(labels) {
+                let labels: HashMap<&str, &str> =
+                    labels.iter().map(|pair| (pair.name(), pair.value())).collect();
+                // It was there a moment ago; if it is not any more, that is as well.
+                drop(series.remove(&labels));
+            }
+        }
+    }
 }
 
 /// Writes a label value's characters, escaped as both text formats want them.

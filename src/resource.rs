@@ -183,9 +183,13 @@ impl Observation {
     }
 
     /// Counts a resource that cannot be understood and is left out; the others are shown.
-    pub fn skip(&mut self, what: String) {
+    ///
+    /// What it is goes into logs and terminals, and may hold a name that is of the cloud's making.
+    pub fn skip(&mut self, what: &str) {
         self.skipped += 1;
-        self.first_skipped.get_or_insert(what);
+        let clean = |character: char| if character.is_control() { ' ' } else { character };
+        let told = || what.chars().take(LONGEST_TOLD).map(clean).collect();
+        self.first_skipped.get_or_insert_with(told);
     }
 
     /// The texts without which there is nothing to show of a resource, its id first, each with where the cloud says it.
@@ -202,7 +206,7 @@ impl Observation {
         let unsaid = required.iter().find(|(_, text)| text.trim().is_empty());
         if let Some((unsaid, _)) = unsaid {
             let id: String = id.chars().take(64).collect();
-            self.skip(format!("{what} without {unsaid} (id `{id}`)"));
+            self.skip(&format!("{what} without {unsaid} (id `{id}`)"));
             return None;
         }
         if !self.admitted.insert((*id).to_owned()) {
@@ -305,5 +309,23 @@ impl Sample<'_> {
         self.text.push_str("} ");
         metric::push_value(self.text, value);
         self.text.push('\n');
+    }
+}
+
+/// Room for a name of either cloud, and for what is wrong with it.
+const LONGEST_TOLD: usize = 300;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_out_is_told_without_orders_to_a_terminal_and_in_one_line() {
+        let mut observation = Observation::of(&[], "a", Provider::Aws, "r", Show::default());
+        observation.skip(&format!("named `\u{1b}[2J\n{}`", "x".repeat(1000)));
+        observation.skip("another");
+        let told = observation.first_skipped.unwrap();
+        assert!(told.starts_with("named ` [2J x"), "{told}");
+        assert_eq!((told.len(), observation.skipped), (300, 2));
     }
 }

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use ::vigie::agent::Agent;
 use ::vigie::demo::{Fault, Options};
+use ::vigie::provider::Provider;
 use ::vigie::resources::kinds_of;
 use ::vigie::server;
 use demo::Demo;
@@ -61,6 +62,39 @@ async fn methods_and_paths_get_their_status() {
             .get("allow")
             .map(|allow| allow.to_str().expect("it is text"));
         assert_eq!(allow, (status == 405).then_some("GET,HEAD"), "{method} {path}");
+    }
+}
+
+#[tokio::test]
+async fn targets_are_no_shorter_list_while_the_regions_of_an_account_are_not_found() {
+    let demo = Demo::start(Options {
+        provider: Provider::Aws,
+        regions: vec!["eu-west-1".to_owned()],
+        lock_out: false,
+        alive: false,
+        ..Options::default()
+    })
+    .await;
+    let url = demo.cloud.url();
+    // Its key may not ask for regions.
+    let every = format!(
+        "[[account]]\nname = \"every\"\nprovider = \"aws\"\nregions = [\"*\"]\nkinds = [\"instances\"]\n\
+         credentials_file = \"credentials\"\nendpoints = {{ ec2 = {url:?}, elb = {url:?}, iam = {url:?} }}"
+    );
+    let mut agent = watching(&demo, &every);
+    let failed = agent.poll_once().await;
+    assert_eq!(
+        failed.iter().map(|failed| failed.kind).collect::<Vec<_>>(),
+        ["regions"]
+    );
+
+    let scene = Scene::serve(agent, demo).await;
+    for (query, status) in [("", 503), ("?account=every", 503), ("?account=demo", 200)] {
+        let answer = scene.ask("GET", &format!("/sd/instances{query}"), &[]).await;
+        assert_eq!(answer.status().as_u16(), status, "{query}");
+        let text = answer.text().await.expect("it is text");
+        let told = text.contains("the regions of account `every` are not found yet");
+        assert_eq!(told, status == 503, "{text}");
     }
 }
 

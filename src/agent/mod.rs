@@ -2,14 +2,13 @@
 
 mod plan;
 mod regions;
+mod running;
 mod watch;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::future;
 use prometheus::Registry;
-use tokio::task::JoinSet;
 use tracing::warn;
 
 use crate::api;
@@ -21,14 +20,16 @@ use crate::metric::Family;
 use crate::poller;
 use crate::reading::Reading;
 use plan::{Plan, Prepared, Region, Workshop};
+pub use running::Running;
 
 /// Everything that runs, before it runs.
 pub struct Agent {
     /// The page over all polls.
     pub page: Arc<Page>,
     accounts: Vec<Watch>,
-    is_audited: bool,
-    audit_interval: Option<Duration>,
+    workshop: Workshop,
+    settings: Settings,
+    config_metrics: config::Metrics,
 }
 
 /// One account, and the regions of it that are known.
@@ -95,44 +96,23 @@ impl Agent {
 
     fn build(settings: &Settings, variables: &Variables, is_audited: bool) -> anyhow::Result<Self> {
         let registry = Registry::new();
-        let mut workshop = Workshop::new(settings, variables, is_audited, &registry)?;
-        let mut accounts = Vec::new();
-        let mut numbers = 0..;
-        for account in &settings.accounts {
-            let listed = account.regions.listed().iter().zip(numbers.by_ref());
-            let is_ours = |number| settings.shard.is_none_or(|shard| shard.has_number(number));
-            let ours: Vec<&String> = listed
-                .filter(|(_, number)| is_ours(*number))
-                .map(|(region, _)| region)
-                .collect();
-            if ours.is_empty() && !account.regions.is_every() {
-                continue;
-            }
-            let plan = workshop.plan(account)?;
-            let regions = ours.into_iter().map(|region| plan.region(region));
-            let regions = regions.collect::<anyhow::Result<_>>()?;
-            accounts.push(Watch {
-                finding: plan.finding_poll(),
-                plan,
-                regions,
-            });
-        }
-        config::Metrics::register(&registry)?.loaded();
+        let mut workshop = Workshop::new(variables, is_audited, &registry)?;
+        let parts = parts(settings).into_iter();
+        let accounts: Vec<Watch> = parts
+            .map(|part| Watch::new(&mut workshop, settings, &part))
+            .collect::<anyhow::Result<_>>()?;
+        let config_metrics = config::Metrics::register(&registry)?;
+        config_metrics.loaded();
         let page = Arc::new(Page::new(registry, settings.stale_after)?);
         for account in &accounts {
-            page.add(
-                account.finding.iter().map(|finding| finding.watched.clone()),
-                None,
-            );
-            for region in &account.regions {
-                show(&page, region);
-            }
+            account.show(&page);
         }
         Ok(Self {
             page,
             accounts,
-            is_audited,
-            audit_interval: settings.audit_interval,
+            workshop,
+            settings: settings.clone(),
+            config_metrics,
         })
     }
 
@@ -171,9 +151,9 @@ impl Agent {
         failed
     }
 
-    /// Starts every poll, and the audits that the settings ask for; they end when the set is dropped.
-    pub fn start(self) -> JoinSet<()> {
-        watch::start(self)
+    /// Starts every poll, and the audits that the settings ask for; they end when what is given is dropped.
+    pub fn start(self) -> Running {
+        Running::start(self)
     }
 
     /// Polls everything once, all at the same time, and gives the polls that failed.
@@ -197,7 +177,49 @@ impl Agent {
     }
 }
 
+/// One account, and those of its regions that the settings name and this process polls.
+struct Part<'a> {
+    account: &'a config::Account,
+    regions: Vec<String>,
+}
+
+/// The accounts that this process has a part of.
+fn parts(settings: &Settings) -> Vec<Part<'_>> {
+    let mut numbers = 0..;
+    let parts = settings.accounts.iter().map(|account| {
+        let listed = account.regions.listed().iter().zip(numbers.by_ref());
+        let is_ours = |number| settings.shard.is_none_or(|shard| shard.has_number(number));
+        let ours = listed.filter(|(_, number)| is_ours(*number));
+        Part {
+            account,
+            regions: ours.map(|(region, _)| region.clone()).collect(),
+        }
+    });
+    let has_some = |part: &Part<'_>| !part.regions.is_empty() || part.account.regions.is_every();
+    parts.filter(has_some).collect()
+}
+
 impl Watch {
+    fn new(workshop: &mut Workshop, settings: &Settings, part: &Part<'_>) -> anyhow::Result<Self> {
+        let plan = workshop.plan(settings, part.account)?;
+        let regions = part.regions.iter().map(|region| plan.region(region));
+        let regions = regions.collect::<anyhow::Result<_>>()?;
+        Ok(Self {
+            finding: plan.finding_poll(),
+            plan,
+            regions,
+        })
+    }
+
+    /// Puts its polls on the page.
+    fn show(&self, page: &Page) {
+        let finding = self.finding.iter().map(|finding| finding.watched.clone());
+        page.add(finding, None);
+        for region in &self.regions {
+            show(page, region);
+        }
+    }
+
     fn auditor(&self) -> Auditor {
         let clients = self.regions.iter().map(|region| region.client.clone());
         self.plan.auditor(clients.collect())

@@ -1,6 +1,6 @@
 //! One account put together from its settings, ready to be watched in whatever region.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use anyhow::{Context as _, bail};
 use prometheus::Registry;
 use reqwest::Url;
 use tokio::sync::watch;
+use tracing::warn;
 
 use crate::api::{
     self, Account, Client, Credential, Endpoint, Endpoints, Needs, Override, Service, Teller, Transport,
@@ -24,9 +25,8 @@ use crate::resource::{Kind, Show};
 use crate::resources;
 
 /// What all accounts share while they are put together.
-pub(super) struct Workshop<'a> {
-    settings: &'a Settings,
-    variables: &'a Variables,
+pub(super) struct Workshop {
+    variables: Variables,
     audited: bool,
     api_metrics: Arc<api::Metrics>,
     poll_metrics: Arc<poller::Metrics>,
@@ -47,6 +47,7 @@ pub(super) struct Plan {
     kinds: Vec<(&'static Kind, Duration)>,
     pub(super) interval: Duration,
     stale_after: Duration,
+    api_metrics: Arc<api::Metrics>,
     poll_metrics: Arc<poller::Metrics>,
     audit_metrics: Arc<identity::Metrics>,
 }
@@ -73,16 +74,14 @@ impl Region {
     }
 }
 
-impl<'a> Workshop<'a> {
+impl Workshop {
     pub(super) fn new(
-        settings: &'a Settings,
-        variables: &'a Variables,
+        variables: &Variables,
         audited: bool,
         registry: &Registry,
     ) -> Result<Self, prometheus::Error> {
         Ok(Self {
-            settings,
-            variables,
+            variables: Arc::clone(variables),
             audited,
             api_metrics: Arc::new(api::Metrics::register(registry)?),
             poll_metrics: Arc::new(poller::Metrics::register(registry)?),
@@ -92,17 +91,34 @@ impl<'a> Workshop<'a> {
         })
     }
 
+    /// The environment.
+    pub(super) fn variables(&self) -> &Variables {
+        &self.variables
+    }
+
+    /// Begins anew with other settings: files that they name are read again, and nothing of these accounts stays on the
+    /// page. What is known of keys is kept.
+    pub(super) fn begin_anew(&mut self, audited: bool, gone: &[String]) {
+        self.audited = audited;
+        self.transports.clear();
+        for account in gone {
+            self.api_metrics.forget(account);
+            self.poll_metrics.forget(account);
+            self.audit_metrics.forget(account);
+        }
+    }
+
     /// Puts an account together; nothing is sent yet. Reads its CA bundle, not its key.
-    pub(super) fn plan(&mut self, account: &config::Account) -> anyhow::Result<Plan> {
+    pub(super) fn plan(&mut self, settings: &Settings, account: &config::Account) -> anyhow::Result<Plan> {
         let services = services(account, self.audited)?;
-        let variant = variant(account, self.variables);
-        let home = account.regions.is_every().then(|| home_region(self.variables));
+        let variant = variant(account, &self.variables);
+        let home = account.regions.is_every().then(|| home_region(&self.variables));
         let regions = home.as_slice().iter().chain(account.regions.listed());
         let endpoints: Vec<Endpoints> = regions
             .map(|region| endpoints(account, variant, region, &services))
             .collect::<anyhow::Result<_>>()?;
         let all = endpoints.iter().flat_map(Endpoints::iter);
-        let certificate = client_certificate(account, self.variables)?;
+        let certificate = client_certificate(account, &self.variables)?;
         let needs = Needs::of(all, account.ca_bundle.clone()).showing(certificate);
         let transport = match self.transports.get(&needs) {
             Some(transport) => transport.clone(),
@@ -113,7 +129,7 @@ impl<'a> Workshop<'a> {
             account.name.clone(),
             account.provider,
             transport,
-            self.credential(account, variant)?,
+            self.credential(settings, account, variant)?,
             Arc::clone(&self.api_metrics),
         ));
         let finder = home.zip(endpoints.into_iter().next()).map(|(home, endpoints)| {
@@ -123,41 +139,61 @@ impl<'a> Workshop<'a> {
         Ok(Plan {
             account: opened,
             finder,
-            shard: self.settings.shard,
+            shard: settings.shard,
             services,
             variant,
             kinds: kinds
-                .map(|kind| (kind, self.settings.interval_of(kind.name)))
+                .map(|kind| (kind, settings.interval_of(kind.name)))
                 .collect(),
-            interval: self.settings.interval,
-            stale_after: self.settings.stale_after,
+            interval: settings.interval,
+            stale_after: settings.stale_after,
             settings: account.clone(),
+            api_metrics: Arc::clone(&self.api_metrics),
             poll_metrics: Arc::clone(&self.poll_metrics),
             audit_metrics: Arc::clone(&self.audit_metrics),
         })
     }
 
     /// The account's credential, which it shares with every account that finds its key in the same place.
-    fn credential(&mut self, account: &config::Account, variant: Variant) -> anyhow::Result<Arc<Credential>> {
+    fn credential(
+        &mut self,
+        settings: &Settings,
+        account: &config::Account,
+        variant: Variant,
+    ) -> anyhow::Result<Arc<Credential>> {
         let place = key_place(account);
         if let Some(credential) = self.credentials.get(&place) {
             return Ok(Arc::clone(credential));
         }
-        let sharing = (self.settings.accounts.iter()).filter(|other| key_place(other) == place);
+        let processes = processes_with(settings, &place);
+        if let Some(limit) = account
+            .provider
+            .lock_out_after()
+            .filter(|limit| processes >= *limit)
+        {
+            warn!(
+                account = account.name,
+                processes,
+                "so many shards use this key that, were it refused, they would lock the account's authentication \
+                 ({limit} refusals in a row do): give them keys of their own, or fewer shards"
+            );
+        }
+        let sharing = (settings.accounts.iter()).filter(|other| key_place(other) == place);
         let regions = sharing.map(|other| other.regions.listed().len()).sum();
         let source = Source::new(
             account.provider,
             account.credentials_file.clone(),
             account.profile.clone(),
-            Arc::clone(self.variables),
+            Arc::clone(&self.variables),
         );
         let teller = Teller {
-            endpoint: sts(account, variant, self.variables)?,
+            endpoint: sts(account, variant, &self.variables)?,
             ca_bundle: account.ca_bundle.clone(),
             metrics: Arc::clone(&self.api_metrics),
         };
         let source = source.assuming(account.assume_role.clone());
-        let credential = Arc::new(Credential::new(account.provider, regions, source, teller));
+        let credential = Credential::new(account.provider, regions, source, teller);
+        let credential = Arc::new(credential.shared_by(account.provider, processes));
         self.credentials.insert(place, Arc::clone(&credential));
         Ok(credential)
     }
@@ -205,6 +241,17 @@ impl Plan {
             finder,
             &Arc::new(nothing),
         ))
+    }
+
+    /// Takes what is shown of a region that is polled no more off the page.
+    pub(super) fn forget_region(&self, region: &str) {
+        self.api_metrics.forget_region(&self.account.name, region);
+        self.poll_metrics.forget_region(&self.account.name, region);
+    }
+
+    /// Takes what audits found off the page: the next finds it again.
+    pub(super) fn forget_audits(&self) {
+        self.audit_metrics.forget(&self.account.name);
     }
 
     /// The audits of the account in these regions.
@@ -264,6 +311,28 @@ fn key_place(account: &config::Account) -> KeyPlace {
         account.assume_role.clone(),
         account.endpoints.sts.clone(),
     )
+}
+
+/// How many processes use a key: each shard that has a region of an account with it.
+fn processes_with(settings: &Settings, place: &KeyPlace) -> u32 {
+    let Some(shard) = settings.shard else {
+        return 1;
+    };
+    let mut numbers = 0..;
+    let mut shards = HashSet::new();
+    for account in &settings.accounts {
+        let own: Vec<u32> = (account.regions.listed().iter())
+            .zip(numbers.by_ref())
+            .map(|(_, number)| number % shard.total)
+            .collect();
+        if key_place(account) == *place {
+            if account.regions.is_every() {
+                return shard.total;
+            }
+            shards.extend(own);
+        }
+    }
+    u32::try_from(shards.len()).unwrap_or(u32::MAX).max(1)
 }
 
 /// The certificate that an account's endpoints are shown.

@@ -9,36 +9,34 @@ use tokio::task::JoinSet;
 use tracing::error;
 
 use super::plan::Region;
-use super::{Agent, regions};
+use super::{Watch, regions};
 use crate::exposition::Page;
 use crate::identity::Auditor;
 use crate::poller::{Poll, Status, Watched};
 
-/// Starts everything; it ends when the set is dropped.
-pub(super) fn start(agent: Agent) -> JoinSet<()> {
+/// Starts the polls of an account, each region's after these delays, and its audits; they end when the set is dropped.
+pub(super) fn start(
+    account: Watch,
+    page: &Arc<Page>,
+    delays: Vec<Vec<Duration>>,
+    audits: Audits,
+) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
-    let audits = Audits {
-        interval: agent.audit_interval.filter(|_| agent.is_audited),
-    };
-    let listed = agent.accounts.iter().flat_map(|account| &account.regions);
-    let interval = agent
-        .accounts
-        .first()
-        .map_or(Duration::ZERO, |account| account.plan.interval);
-    let mut delays = splay(listed, interval).into_iter();
-    for account in agent.accounts {
-        if account.finding.is_none() {
-            audits.spawn(account.auditor(), &agent.page, &mut tasks);
+    if account.finding.is_none() {
+        audits.spawn(account.auditor(), page, &mut tasks);
+    }
+    for (region, delays) in account.regions.into_iter().zip(delays) {
+        for (prepared, delay) in region.polls.into_iter().zip(delays) {
+            tasks.spawn(keep_polling(prepared.poll, prepared.status, delay));
         }
-        for (region, delays) in account.regions.into_iter().zip(delays.by_ref()) {
-            for (prepared, delay) in region.polls.into_iter().zip(delays) {
-                tasks.spawn(keep_polling(prepared.poll, prepared.status, delay));
-            }
-        }
-        if let Some(finding) = account.finding {
-            let page = Arc::clone(&agent.page);
-            tasks.spawn(regions::keep_finding(account.plan, finding, page, audits));
-        }
+    }
+    if let Some(finding) = account.finding {
+        tasks.spawn(regions::keep_finding(
+            account.plan,
+            finding,
+            Arc::clone(page),
+            audits,
+        ));
     }
     tasks
 }
@@ -89,7 +87,7 @@ pub(super) async fn keep_polling(poll: Arc<Poll>, status: watch::Sender<Status>,
 /// Whether and how often accounts are audited.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Audits {
-    interval: Option<Duration>,
+    pub(super) interval: Option<Duration>,
 }
 
 impl Audits {

@@ -257,7 +257,7 @@ impl Cause {
 
 /// Why a place that hands out keys gives none.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("{place}: {cause}{}", Advice(advice))]
+#[error("{}{}", Told(self), Advice(advice))]
 pub struct NoKey {
     /// The place, with what named it.
     pub place: String,
@@ -298,6 +298,18 @@ impl NoKey {
 
     fn is_fault_of_the_other_side(&self) -> bool {
         matches!(&*self.cause, Cause::Answer(answer) if answer.status >= 500)
+    }
+}
+
+/// What went wrong at the place, which some causes name themselves.
+struct Told<'a>(&'a NoKey);
+
+impl fmt::Display for Told<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &*self.0.cause {
+            Cause::Credentials(error) => error.fmt(formatter),
+            cause => write!(formatter, "{}: {cause}", self.0.place),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use prometheus::{CounterVec, GaugeVec, HistogramVec, IntCounterVec, IntGaugeVec, Registry};
 
 use super::{Action, Reason};
-use crate::metric::Family;
+use crate::metric::{self, Family};
 use crate::provider::Provider;
 
 /// The client's families.
@@ -109,6 +109,29 @@ impl Metrics {
             credentials_expiry: CREDENTIALS_EXPIRY.gauge_vec(registry)?,
             shown: Mutex::default(),
         })
+    }
+
+    /// Takes everything about one region of an account off the page.
+    pub fn forget_region(&self, account: &str, region: &str) {
+        let of = [("account", account), ("region", region)];
+        metric::forget(&self.requests, &of);
+        metric::forget(&self.budget, &of);
+        metric::forget(&self.budget_wait, &of);
+        metric::forget(&self.clock_skew, &of);
+    }
+
+    /// Takes everything about an account off the page.
+    pub fn forget(&self, account: &str) {
+        metric::forget(&self.account_info, &[("account", account)]);
+        metric::forget(&self.requests, &[("account", account)]);
+        metric::forget(&self.budget, &[("account", account)]);
+        metric::forget(&self.budget_wait, &[("account", account)]);
+        metric::forget(&self.clock_skew, &[("account", account)]);
+        metric::forget(&self.locked_until, &[("account", account)]);
+        metric::forget(&self.credentials_info, &[("account", account)]);
+        metric::forget(&self.credentials_expiry, &[("account", account)]);
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        shown.remove(account);
     }
 
     pub(super) fn account(&self, account: &str, provider: Provider) {

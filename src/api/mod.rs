@@ -146,6 +146,17 @@ pub struct Account {
     metrics: Arc<Metrics>,
 }
 
+/// It is held back and shown with its credential no more.
+impl Drop for Account {
+    fn drop(&mut self) {
+        let accounts = self.credential.accounts.lock();
+        let mut accounts = accounts.unwrap_or_else(PoisonError::into_inner);
+        if let Some(index) = accounts.iter().position(|name| *name == self.name) {
+            accounts.swap_remove(index);
+        }
+    }
+}
+
 impl Account {
     /// An account that uses this credential, alone or with others.
     pub fn new(

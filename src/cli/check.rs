@@ -52,7 +52,11 @@ fn keys(places: &[(&str, Result<Found, credentials::Error>)]) -> String {
 
 /// The calls that the settings lead to, as comments behind the settings.
 fn forecast(settings: &Settings) -> String {
-    let mut text = "\n# Forecast of API calls, without retries, each listing in one call:\n".to_owned();
+    let of_whom = settings.shard.map_or_else(String::new, |shard| {
+        format!(" of all {} processes together", shard.total)
+    });
+    let mut text =
+        format!("\n# Forecast of API calls{of_whom}, without retries, each listing in one call:\n");
     for account in &settings.accounts {
         if account.regions.is_every() {
             let line = format!(

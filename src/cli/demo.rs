@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use clap::Args;
 use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
+use tracing::info;
 
 use super::identity::Progress;
 use super::{AccountArguments, Failure, Given, PlaceArguments, run};
@@ -20,6 +21,7 @@ use crate::demo::{Cloud, Key, Options};
 use crate::identity::policy::Policy;
 use crate::identity::{self, Event, Out, Patience, Place, Wish};
 use crate::provider::Provider;
+use crate::resource::Tags;
 use crate::resources::kinds_of;
 
 /// What `vigie demo` takes.
@@ -131,7 +133,11 @@ pub(super) async fn demo(arguments: Arguments) -> Result<(), Failure> {
         "    curl -s http://{address}/metrics | grep -E 'state=\"stopped\"}} 1$|backend_healthy.* 0$'"
     ))?;
     say("Ctrl-C ends it")?;
-    run::serve(agent, listener).await
+    let nothing_written = run::Origin {
+        load: None,
+        lifecycle: false,
+    };
+    run::serve(agent, listener, nothing_written).await
 }
 
 /// The key that an admin of the cloud gives to vigie, as `vigie bootstrap` makes it; kept in memory alone.
@@ -194,10 +200,12 @@ fn watching(cloud: &Cloud, provider: Provider, region: &str, key: &Credentials) 
     };
     let mut settings = account.settings()?;
     settings.interval = POLL_EVERY;
+    settings.audit_interval = Some(AUDIT_EVERY);
     for account in &mut settings.accounts {
         "demo".clone_into(&mut account.name);
         account.kinds = kinds_of(provider).iter().map(|kind| kind.name).collect();
         account.requests_per_second = BUDGET;
+        account.tags = Tags::All;
     }
     let [id, secret] = variable_names(provider);
     let variables: HashMap<&str, String> = HashMap::from([
@@ -213,7 +221,7 @@ fn watching(cloud: &Cloud, provider: Provider, region: &str, key: &Credentials) 
 
 /// Tells other clients how to come in, and lets them until told to end.
 async fn cloud_only(cloud: &Cloud, provider: Provider, region: &str) -> Result<(), Failure> {
-    let told_to_end = run::told_to_end()?;
+    let told_to_end = run::told_to_end(|| info!("SIGHUP: the cloud stays as it is"))?;
     let policy = Policy::of_kinds(provider, &kinds_of(provider));
     let actions: Vec<&str> = policy.actions().collect();
     let key = cloud.create_describe_only_user("vigie", &actions);
@@ -259,6 +267,9 @@ fn say(line: &str) -> Result<(), Failure> {
 
 /// Often enough to see the fleet live.
 const POLL_EVERY: Duration = Duration::from_secs(2);
+
+/// Once soon after the start is all there is to see.
+const AUDIT_EVERY: Duration = Duration::from_secs(60 * 60);
 
 /// Nobody else asks the demo cloud.
 const BUDGET: f64 = 50.0;

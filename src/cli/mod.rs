@@ -5,11 +5,13 @@
 mod audit;
 mod check;
 mod demo;
+mod health;
 mod identity;
 mod measured;
 mod metrics;
 mod once;
 mod run;
+mod service;
 mod table;
 
 use std::io::IsTerminal as _;
@@ -18,6 +20,7 @@ use std::str::FromStr;
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
+use reqwest::Url;
 use tracing::warn;
 use tracing_subscriber::EnvFilter;
 
@@ -44,6 +47,9 @@ enum Command {
         account: AccountArguments,
         #[command(flatten)]
         listen: ListenArgument,
+        /// Let `POST /-/reload` ask for the settings to be taken anew, as SIGHUP does.
+        #[arg(long)]
+        enable_lifecycle: bool,
     },
     /// Poll every kind once and print what was found.
     #[command(after_help = "Example:\n  vigie once --provider outscale --region eu-west-2 --format table")]
@@ -93,6 +99,17 @@ enum Command {
         /// As a table for documentation.
         #[arg(long)]
         markdown: bool,
+    },
+    /// Ask the agent on this machine whether it is healthy, as container engines do.
+    ///
+    /// Exit code: 0 healthy, 1 not.
+    #[command(after_help = "Example:\n  vigie health --url http://127.0.0.1:9980/-/healthy")]
+    Health {
+        /// What to ask [default: where `--listen` says, as the agent itself takes it].
+        #[arg(long, value_name = "URL")]
+        url: Option<Url>,
+        #[command(flatten)]
+        listen: ListenArgument,
     },
     /// Start a simulated cloud and watch it: no account needed.
     #[command(
@@ -214,6 +231,12 @@ impl Failure {
     /// A person must decide.
     pub const REFUSED: u8 = 3;
 
+    /// What to tell the person.
+    fn into_error(self) -> anyhow::Error {
+        let untold = || anyhow::anyhow!("it was told already");
+        self.error.unwrap_or_else(untold)
+    }
+
     fn usage(error: impl Into<anyhow::Error>) -> Self {
         Self {
             exit_code: Self::USAGE,
@@ -257,11 +280,24 @@ impl Cli {
     /// Does what was asked for.
     pub fn run(self) -> Result<(), Failure> {
         match self.command {
-            Command::Run { account, listen } => {
-                let mut settings = account.settings()?;
-                settings.listen = Given::value(listen.listen.as_ref()).unwrap_or(settings.listen);
+            Command::Run {
+                account,
+                listen,
+                enable_lifecycle,
+            } => {
+                let load = || {
+                    let mut settings = account.settings()?;
+                    settings.listen = Given::value(listen.listen.as_ref()).unwrap_or(settings.listen);
+                    Ok(settings)
+                };
+                let settings: Settings = load()?;
                 start_log(settings.log_format, "info");
-                wait_for(run::run(&settings))
+                let again = || load().map_err(Failure::into_error);
+                let origin = run::Origin {
+                    load: Some(&again),
+                    lifecycle: enable_lifecycle,
+                };
+                wait_for(run::run(&settings, origin))
             }
             Command::Once { account, format } => {
                 let settings = account.settings()?;
@@ -297,6 +333,7 @@ impl Cli {
                 wait_for(check::check(&settings, live))
             }
             Command::Metrics { markdown } => metrics::metrics(markdown),
+            Command::Health { url, listen } => wait_for(health::health(url, &listen)),
             Command::Demo(arguments) => {
                 start_log(LogFormat::Text, "info");
                 wait_for(demo::demo(arguments))
@@ -318,8 +355,8 @@ impl AccountArguments {
                 return Err(no_provider());
             }
             return Err(Failure::usage(anyhow::anyhow!(
-                "no account to poll: write `--config FILE`, or `--provider outscale --region eu-west-2` \
-                 (`vigie demo` needs neither)"
+                "no account to poll: write `--config FILE` (or set VIGIE_CONFIG), or `--provider outscale --region \
+                 eu-west-2` (VIGIE_PROVIDER, VIGIE_REGIONS); `vigie demo` needs neither"
             )));
         };
         let one = OneAccount {

@@ -1,23 +1,33 @@
-//! `vigie run`: poll and serve until SIGTERM or SIGINT.
+//! `vigie run`: poll and serve until SIGTERM or SIGINT; take the settings anew on SIGHUP.
 
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing::info;
+use tokio::sync::mpsc;
+use tracing::{error, info};
 
 use super::Failure;
-use crate::agent::Agent;
+use super::service::Manager;
+use crate::agent::{Agent, Running};
 use crate::config::Settings;
 use crate::credentials;
-use crate::server;
+use crate::server::{self, Reload};
 
-pub(super) async fn run(settings: &Settings) -> Result<(), Failure> {
+/// Where settings come from, and who may ask for them to be taken anew.
+pub(super) struct Origin<'a> {
+    /// The settings as they are written now; nobody, where nothing is written.
+    pub(super) load: Option<&'a (dyn Fn() -> anyhow::Result<Settings> + Sync)>,
+    /// Whether `POST /-/reload` asks for it as SIGHUP does.
+    pub(super) lifecycle: bool,
+}
+
+pub(super) async fn run(settings: &Settings, origin: Origin<'_>) -> Result<(), Failure> {
     let agent = Agent::new(settings, &credentials::process_variables()).map_err(Failure::usage)?;
     agent.find_keys().await.map_err(Failure::usage)?;
     let listener = bind(settings.listen.as_str()).await.map_err(Failure::usage)?;
-    serve(agent, listener).await
+    serve(agent, listener, origin).await
 }
 
 pub(super) async fn bind(address: &str) -> anyhow::Result<TcpListener> {
@@ -29,29 +39,77 @@ pub(super) async fn bind(address: &str) -> anyhow::Result<TcpListener> {
 }
 
 /// Polls and serves until told to stop.
-pub(super) async fn serve(agent: Agent, listener: TcpListener) -> Result<(), Failure> {
+pub(super) async fn serve(agent: Agent, listener: TcpListener, origin: Origin<'_>) -> Result<(), Failure> {
     let address = listener
         .local_addr()
         .context("asking for the address listened on")?;
-    let told_to_end = told_to_end()?;
-    let shutdown = async move {
-        let name = told_to_end.await;
-        info!("{name}: ending the scrapes under way, then stopping");
+    let listening = format!("listening on http://{address}");
+    let manager = Arc::new(Manager::of_this_process());
+    let (ask, mut asked) = mpsc::channel(1);
+    let told_to_end = told_to_end({
+        let ask = ask.clone();
+        // One that waits for its turn already reads what is written by then.
+        move || drop(ask.try_send(Reload::unanswered()))
+    })?;
+    let shutdown = {
+        let manager = Arc::clone(&manager);
+        async move {
+            let name = told_to_end.await;
+            manager.stopping();
+            info!("{name}: ending the scrapes under way, then stopping");
+        }
     };
-    info!(
-        version = env!("CARGO_PKG_VERSION"),
-        "listening on http://{address}"
-    );
+    info!(version = env!("CARGO_PKG_VERSION"), "{listening}");
     let page = Arc::clone(&agent.page);
-    let polls = agent.start();
-    server::run(listener, page, shutdown).await.context("serving")?;
-    drop(polls);
+    let mut running = agent.start();
+    let signs_of_life = manager.keep_alive().context("keeping the watchdog quiet")?;
+    manager.ready(&listening);
+    let served = server::run_reloadable(listener, page, origin.lifecycle.then_some(ask), shutdown);
+    let mut served = std::pin::pin!(served);
+    loop {
+        tokio::select! {
+            ended = &mut served => {
+                ended.context("serving")?;
+                break;
+            }
+            Some(reload) = asked.recv() => {
+                manager.reloading();
+                reload.answer(reloaded(&mut running, origin.load).await);
+                manager.ready(&listening);
+            }
+        }
+    }
+    drop((running, signs_of_life));
     info!("stopped");
     Ok(())
 }
 
-/// The signal that ends the process, once it comes; listened for from this call on.
-pub(super) fn told_to_end() -> anyhow::Result<impl Future<Output = &'static str> + Send + 'static> {
+/// Takes the settings anew, and tells what came of it.
+async fn reloaded(
+    running: &mut Running,
+    load: Option<&(dyn Fn() -> anyhow::Result<Settings> + Sync)>,
+) -> server::Outcome {
+    let Some(load) = load else {
+        info!("there are no settings to be read again");
+        return Ok(());
+    };
+    let outcome = match load() {
+        Ok(settings) => running.reload(settings).await,
+        Err(error) => {
+            running.refused();
+            Err(error)
+        }
+    };
+    outcome.map_err(|error| {
+        error!("the settings in force stay: {error:#}");
+        format!("{error:#}")
+    })
+}
+
+/// The signal that ends the process, once it comes; listened for from this call on. On SIGHUP it calls `answer`.
+pub(super) fn told_to_end(
+    answer: impl Fn() + Send + 'static,
+) -> anyhow::Result<impl Future<Output = &'static str> + Send + 'static> {
     let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
     let mut hang_up = signal(SignalKind::hangup()).context("listening for SIGHUP")?;
@@ -60,9 +118,7 @@ pub(super) fn told_to_end() -> anyhow::Result<impl Future<Output = &'static str>
             tokio::select! {
                 _ = terminate.recv() => return "SIGTERM",
                 _ = interrupt.recv() => return "SIGINT",
-                _ = hang_up.recv() => {
-                    info!("SIGHUP: settings are read at the start only; keys are read again by themselves");
-                }
+                _ = hang_up.recv() => answer(),
             }
         }
     })

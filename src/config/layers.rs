@@ -11,15 +11,21 @@ use config::{Config, ConfigError, File, FileFormat, Value};
 
 use super::error::{Error, Fault, Origin};
 
-/// The environment, by name. Only those that start with `VIGIE_` matter here.
+/// The environment, by name. Only those that start with `VIGIE_` matter here, and where credentials are.
 pub type Environment = BTreeMap<String, String>;
 
 /// The variables of this process that settings may come from.
 pub fn process_environment() -> Environment {
     env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
-        .filter(|(name, _)| has_prefix(name, SINGLE))
+        .filter(|(name, _)| has_prefix(name, SINGLE) || name == CREDENTIALS_DIRECTORY)
         .collect()
+}
+
+/// Where a service manager puts this process's credentials, if it does.
+pub(super) fn credentials_folder(variables: &Environment) -> Option<&Path> {
+    let folder = variables.get(CREDENTIALS_DIRECTORY).map(Path::new);
+    folder.filter(|folder| folder.is_absolute())
 }
 
 /// The tree of values that the file holds, with the environment's over them.
@@ -191,6 +197,8 @@ fn syntax(error: &ConfigError, text: &str) -> String {
 
 const SINGLE: &str = "VIGIE_";
 const DOUBLE: &str = "VIGIE__";
+/// What systemd sets for a unit with `LoadCredential=`.
+const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
 /// Top-level keys whose name after one underscore is no flag's variable.
 const WITHOUT_A_FLAG: [&str; 7] = [
     "interval",

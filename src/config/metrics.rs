@@ -36,6 +36,11 @@ impl Metrics {
         })
     }
 
+    /// Says that the settings read last are not in force: those before them are.
+    pub fn refused(&self) {
+        self.successful.set(0);
+    }
+
     /// Says that settings were read just now and are in force.
     pub fn loaded(&self) {
         self.successful.set(1);

@@ -30,7 +30,7 @@ pub use values::{Address, NoAddress, parse_duration};
 use crate::credentials::Role;
 use crate::provider::Provider;
 use crate::resource::{Selection, StateSeries, Tags};
-use written::{WrittenAccount, WrittenSettings};
+use written::{Folders, WrittenAccount, WrittenSettings};
 
 /// Every kind by name, with the providers that have it, and whether it is polled where nobody names kinds.
 pub type Registry<'a> = &'a [(&'static str, &'static [Provider], bool)];
@@ -216,8 +216,12 @@ pub fn load(file: Option<&Path>, registry: Registry<'_>, variables: &Environment
     let path = file.ok_or(Error::NoAccount)?;
     let tree = layers::tree(file, variables)?;
     let folder = path.parent().unwrap_or_else(|| Path::new(""));
+    let folders = Folders {
+        settings: folder,
+        credentials: layers::credentials_folder(variables).unwrap_or(folder),
+    };
     strict::read(tree)
-        .and_then(|written: WrittenSettings| written.into_settings(folder, registry))
+        .and_then(|written: WrittenSettings| written.into_settings(&folders, registry))
         .map_err(|fault| layers::located(fault, file, variables))
 }
 
@@ -230,7 +234,12 @@ pub fn load_one(
     let tree = layers::tree(None, variables)?;
     let settings = strict::read(tree).and_then(|mut written: WrittenSettings| {
         written.account = Some(vec![WrittenAccount::from_flags(one)?]);
-        written.into_settings(Path::new(""), registry)
+        // Flags are relative to where the person is.
+        let folders = Folders {
+            settings: Path::new(""),
+            credentials: Path::new(""),
+        };
+        written.into_settings(&folders, registry)
     });
     settings.map_err(|mut fault| {
         if fault.key.starts_with("account[0].regions") {

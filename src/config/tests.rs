@@ -231,6 +231,11 @@ fn client_certificate_is_of_outscale() {
         fault(&format!("{}{certificate}", ACCOUNT.replace("outscale", "aws"))),
         "`account[0].client_certificate` is of OUTSCALE alone, and aws asks for none: remove it"
     );
+    let key_alone = "client_key = \"client.key\"\n";
+    assert_eq!(
+        fault(&format!("{}{key_alone}", ACCOUNT.replace("outscale", "aws"))),
+        "`account[0].client_key` is of OUTSCALE alone, and aws asks for none: remove it"
+    );
 }
 
 #[test]
@@ -885,4 +890,33 @@ fn kind_that_is_not_polled_by_default_is_polled_where_it_is_named() {
     );
     let named = loaded(&format!("{aws}kinds = [\"volume_status\"]"));
     assert_eq!(named.accounts[0].kinds, ["volume_status"]);
+}
+
+#[test]
+fn relative_credentials_are_where_a_service_manager_puts_them() {
+    let text = format!("{ACCOUNT}credentials_file = \"key\"\nca_bundle = \"ca.pem\"\n");
+    let of = |fixture: Fixture| {
+        let settings = fixture.load("vigie.toml", &text).unwrap();
+        let account = &settings.accounts[0];
+        let bundle = account.ca_bundle.clone().unwrap();
+        assert_eq!(bundle, fixture.folder.path().join("ca.pem"));
+        let key = account.credentials_file.clone().unwrap();
+        (key, fixture.folder.path().join("key"))
+    };
+    let variable = "CREDENTIALS_DIRECTORY";
+    let (key, _) = of(Fixture::new().set(variable, "/run/credentials/vigie.service"));
+    assert_eq!(key, Path::new("/run/credentials/vigie.service/key"));
+    for of_no_use in ["", "credentials"] {
+        let (key, beside_the_settings) = of(Fixture::new().set(variable, of_no_use));
+        assert_eq!(key, beside_the_settings);
+    }
+    let text = text.replace("\"key\"", "\"/etc/key\"");
+    let settings = Fixture::new()
+        .set(variable, "/run")
+        .load("vigie.toml", &text)
+        .unwrap();
+    assert_eq!(
+        settings.accounts[0].credentials_file.as_deref(),
+        Some(Path::new("/etc/key"))
+    );
 }

@@ -76,12 +76,23 @@ struct WrittenOverrides<T> {
     sts: Option<Written<T>>,
 }
 
+/// What relative paths are below.
+pub(super) struct Folders<'a> {
+    pub(super) settings: &'a Path,
+    /// That of the settings too, unless a service manager hands the key over.
+    pub(super) credentials: &'a Path,
+}
+
 impl WrittenSettings {
-    /// The settings in force. Relative paths are below `folder`.
-    pub(super) fn into_settings(self, folder: &Path, registry: Registry<'_>) -> Result<Settings, Fault> {
+    /// The settings in force.
+    pub(super) fn into_settings(
+        self,
+        folders: &Folders<'_>,
+        registry: Registry<'_>,
+    ) -> Result<Settings, Fault> {
         let mut accounts: Vec<Account> = Vec::new();
         for (index, written) in self.account.unwrap_or_default().into_iter().enumerate() {
-            let account = written.into_account(folder, registry);
+            let account = written.into_account(folders, registry);
             let account = account.map_err(|fault| fault.under(&format!("account[{index}]")))?;
             if let Some(first) = accounts.iter().position(|other| other.name == account.name) {
                 return Err(Fault::value(
@@ -189,7 +200,7 @@ impl WrittenAccount {
         })
     }
 
-    fn into_account(self, folder: &Path, registry: Registry<'_>) -> Result<Account, Fault> {
+    fn into_account(self, folders: &Folders<'_>, registry: Registry<'_>) -> Result<Account, Fault> {
         let regions = regions::read(self.regions, self.provider)?;
         for (key, value) in [("fips", self.fips), ("dual_stack", self.dual_stack)] {
             if value == Some(true) && self.provider != Provider::Aws {
@@ -200,26 +211,45 @@ impl WrittenAccount {
                 return Err(Fault::value(key, sentence));
             }
         }
-        if self.provider != Provider::Outscale && self.client_certificate.is_some() {
-            let sentence = format!(
-                "is of OUTSCALE alone, and {} asks for none: remove it",
-                self.provider
-            );
-            return Err(Fault::value("client_certificate", sentence));
+        for (key, value) in [
+            ("client_certificate", &self.client_certificate),
+            ("client_key", &self.client_key),
+        ] {
+            if value.is_some() && self.provider != Provider::Outscale {
+                let sentence = format!(
+                    "is of OUTSCALE alone, and {} asks for none: remove it",
+                    self.provider
+                );
+                return Err(Fault::value(key, sentence));
+            }
         }
-        let below = |written: Option<Written<FilePath>>| -> Option<PathBuf> {
+        let kinds = enabled(self.kinds, self.provider, registry)?;
+        let about_instances = [
+            ("filters", self.filters.is_some()),
+            ("keep", self.keep.is_some()),
+            ("drop", self.drop.is_some()),
+        ];
+        for (key, _) in about_instances.into_iter().filter(|(_, is_there)| *is_there) {
+            if !kinds.contains(&"instances") {
+                return Err(Fault::value(
+                    key,
+                    "is about the kind `instances`, which `kinds` leaves out: add it there, or remove this",
+                ));
+            }
+        }
+        let below = |folder: &Path, written: Option<Written<FilePath>>| -> Option<PathBuf> {
             written.map(|Written(FilePath(path))| folder.join(path))
         };
         Ok(Account {
             name: self.name.0.0,
             provider: self.provider,
             regions,
-            credentials_file: below(self.credentials_file),
+            credentials_file: below(folders.credentials, self.credentials_file),
             profile: self.profile.map(|Written(ProfileName(name))| name),
             assume_role: (self.assume_role)
                 .map(|written| written.into_role(self.provider))
                 .transpose()?,
-            kinds: enabled(self.kinds, self.provider, registry)?,
+            kinds,
             tags: tags("tags", self.tags)?.unwrap_or_default(),
             discovery_tags: tags("discovery_tags", self.discovery_tags)?.unwrap_or(Tags::All),
             selection: selection::read(self.filters, self.keep, self.drop)?,
@@ -234,9 +264,9 @@ impl WrittenAccount {
             signing_names: (self.signing_names).map_or_else(Overrides::default, |written| {
                 written.map(|SigningName(name)| name)
             }),
-            ca_bundle: below(self.ca_bundle),
-            client_certificate: below(self.client_certificate),
-            client_key: below(self.client_key),
+            ca_bundle: below(folders.settings, self.ca_bundle),
+            client_certificate: below(folders.settings, self.client_certificate),
+            client_key: below(folders.settings, self.client_key),
         })
     }
 }

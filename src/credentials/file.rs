@@ -3,6 +3,7 @@
 //! Reads block: these are local files of a few lines, and a `stat` before each poll costs microseconds.
 
 use std::{
+    env,
     fs::{self, File},
     io::{self, Read as _},
     os::unix::fs::MetadataExt as _,
@@ -53,14 +54,20 @@ impl Stamp {
         })
     }
 
-    /// The mode, when it lets group or others read.
-    fn loose_mode(&self) -> Option<u32> {
-        (self.mode & 0o044 != 0).then_some(self.mode)
+    /// The mode of the file at a path, when it lets group or others read.
+    ///
+    /// What a service manager hands over may be readable by its user through an access list, whose mask stands where
+    /// the group's bits do.
+    fn loose_mode(&self, path: &Path) -> Option<u32> {
+        let folder = env::var_os("CREDENTIALS_DIRECTORY");
+        let is_handed_over = folder.is_some_and(|folder| path.parent() == Some(Path::new(&folder)));
+        let readers = if is_handed_over { 0o004 } else { 0o044 };
+        (self.mode & readers != 0).then_some(self.mode)
     }
 
     /// Warns of a secret that others can read.
     pub(super) fn warn_of_readers(&self, what: &str, path: &Path) {
-        if let Some(mode) = self.loose_mode() {
+        if let Some(mode) = self.loose_mode(path) {
             let path = path.display();
             tracing::warn!(
                 "{what} {path} has mode {mode:04o}, so others can read it: run `chmod 600 {path}`"

@@ -12,7 +12,7 @@ use tracing::{debug, error, info, warn};
 
 use super::audit::{self, Audit};
 use crate::api::{Account, Client};
-use crate::metric::Family;
+use crate::metric::{self, Family};
 
 /// The audit's families.
 pub static FAMILIES: [&Family; 2] = [&EXCESS_PERMISSION, &LAST_SUCCESS];
@@ -43,6 +43,14 @@ impl Metrics {
             excess_permission: EXCESS_PERMISSION.int_gauge_vec(registry)?,
             last_success: LAST_SUCCESS.gauge_vec(registry)?,
         })
+    }
+}
+
+impl Metrics {
+    /// Takes everything about an account off the page.
+    pub fn forget(&self, account: &str) {
+        metric::forget(&self.excess_permission, &[("account", account)]);
+        metric::forget(&self.last_success, &[("account", account)]);
     }
 }
 

@@ -1,10 +1,11 @@
+use std::borrow::Cow;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::advance;
 
 use super::*;
-use crate::resource::BackendInstance;
+use crate::resource::{BackendInstance, Instances};
 
 const KIND: &str = "load_balancers";
 
@@ -122,6 +123,21 @@ async fn instance_is_unknown_only_to_a_list_that_began_after_it_was_seen_behind_
 }
 
 #[tokio::test(start_paused = true)]
+async fn instance_whose_state_the_cloud_does_not_say_is_neither_unknown_nor_dead() {
+    let joined = joined();
+    take(&joined, KIND, &behind(&["i-odd", "i-1"]));
+    advance(Duration::from_secs(1)).await;
+    let states = [("i-odd", ""), ("i-1", "stopped")];
+    take(&joined, "instances", &listed(&states, true, Duration::ZERO));
+    assert_eq!(
+        shown(&joined),
+        (vec!["i-1 stopped".to_owned()], None),
+        "nobody knows how many are dead"
+    );
+    assert!(!joined.is_in_doubt());
+}
+
+#[tokio::test(start_paused = true)]
 async fn list_that_leaves_instances_out_makes_none_unknown() {
     let joined = joined();
     take(&joined, KIND, &behind(&["i-1", "i-2"]));
@@ -133,7 +149,8 @@ async fn list_that_leaves_instances_out_makes_none_unknown() {
     );
     assert_eq!(
         shown(&joined),
-        (vec!["i-1 terminated".to_owned()], Some("1".to_owned()))
+        (vec!["i-1 terminated".to_owned()], None),
+        "nobody knows how many are dead"
     );
 }
 

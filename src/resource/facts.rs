@@ -17,9 +17,9 @@ pub struct Facts {
 /// Instances as they were listed, those included that settings leave off the page.
 #[derive(Debug)]
 pub struct Instances {
-    /// The state of each, by id.
+    /// The state of each, by id; empty where the cloud does not say it.
     pub states: HashMap<String, Cow<'static, str>>,
-    /// Whether the cloud was asked for all of them: if not, one that is missing says nothing.
+    /// Whether the cloud was asked for all of them, and named each: if not, one that is missing says nothing.
     pub is_whole: bool,
 }
 

@@ -244,7 +244,7 @@ fn show_events(instance_id: &str, mut events: Vec<Event<'_>>, observation: &mut 
     for event in &events {
         let times = event.times();
         if times.iter().all(|(_, time)| time.is_none()) {
-            observation.skip(format!("an event of `{instance_id}` without a time"));
+            observation.skip(&format!("an event of `{instance_id}` without a time"));
             continue;
         }
         let (event_id, code) = (event.id.trim(), event.code.trim());

@@ -131,34 +131,30 @@ async fn observe(client: &Client, observation: &mut Observation) -> Result<(), E
     let filters: Vec<(&str, &str)> = (filters.iter())
         .map(|(name, value)| (name.as_str(), value.as_str()))
         .collect();
-    let mut states = HashMap::new();
+    let mut listed = Instances {
+        states: HashMap::new(),
+        is_whole: filters.is_empty(),
+    };
     client
         .list(&DESCRIBE_INSTANCES, &filters, |page| {
-            read_page(page, &mut |instance| show(&instance, &mut states, observation))
+            read_page(page, &mut |instance| show(&instance, &mut listed, observation))
         })
         .await?;
-    observation.facts.instances = Some(Instances {
-        states,
-        is_whole: filters.is_empty(),
-    });
+    observation.facts.instances = Some(listed);
     Ok(())
 }
 
 /// Shows an instance, unless it was shown before, cannot be understood, or is none that the settings are about.
 /// Between two pages an instance may move from one to the other.
-fn show(
-    instance: &Instance<'_>,
-    states: &mut HashMap<String, Cow<'static, str>>,
-    observation: &mut Observation,
-) {
+fn show(instance: &Instance<'_>, listed: &mut Instances, observation: &mut Observation) {
     match instance.understood() {
         Ok((id, state)) => {
-            if states.contains_key(id) {
+            if listed.states.get(id).is_some_and(|before| !before.is_empty()) {
                 return;
             }
             let known = OUTSCALE_STATES.into_iter().find(|known| *known == state);
             let state_kept = known.map_or_else(|| Cow::Owned(state.to_owned()), Cow::Borrowed);
-            states.insert(id.to_owned(), state_kept);
+            listed.states.insert(id.to_owned(), state_kept);
             if observation.show.selection.keeps(&instance.tags) {
                 write(instance, id, state, observation);
                 target::write(instance, id, state, observation);
@@ -166,8 +162,15 @@ fn show(
             }
         }
         Err(missing) => {
-            let id: String = instance.id.chars().take(64).collect();
-            observation.skip(format!("an instance without {missing} (id `{id}`)"));
+            // It is there all the same: a load balancer that it is behind has no dead backend for it.
+            let id = instance.id.trim();
+            if id.is_empty() {
+                listed.is_whole = false;
+            } else {
+                listed.states.entry(id.to_owned()).or_default();
+            }
+            let id: String = id.chars().take(64).collect();
+            observation.skip(&format!("an instance without {missing} (id `{id}`)"));
         }
     }
 }

@@ -110,7 +110,7 @@ async fn observe(client: &Client, observation: &mut Observation) -> Result<(), E
         .list(&DESCRIBE_LOAD_BALANCERS, &[], |page| {
             read_page(page, &mut |load_balancer| {
                 if load_balancer.name.is_empty() {
-                    observation.skip("a load balancer without LoadBalancerName".to_owned());
+                    observation.skip("a load balancer without LoadBalancerName");
                 } else if names.insert(load_balancer.name.clone()) {
                     load_balancers.push(load_balancer);
                 }
@@ -128,7 +128,7 @@ async fn observe(client: &Client, observation: &mut Observation) -> Result<(), E
             write(&load_balancer, &health.backends, observation);
             observation.objects += 1;
             for _ in 0..health.not_understood {
-                observation.skip(format!(
+                observation.skip(&format!(
                     "a backend of `{}` without id or state",
                     load_balancer.name
                 ));

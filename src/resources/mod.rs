@@ -36,6 +36,14 @@ pub fn kinds_of(provider: Provider) -> Vec<&'static Kind> {
     KINDS.into_iter().filter(has).collect()
 }
 
+/// Those of them that are polled where nobody names kinds.
+pub fn default_kinds_of(provider: Provider) -> Vec<&'static Kind> {
+    kinds_of(provider)
+        .into_iter()
+        .filter(|kind| kind.by_default)
+        .collect()
+}
+
 /// The kind of this name.
 pub fn kind(name: &str) -> Option<&'static Kind> {
     KINDS.into_iter().find(|kind| kind.name == name)

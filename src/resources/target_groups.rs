@@ -193,7 +193,7 @@ impl Seen {
         observation: &mut Observation,
     ) -> bool {
         if arn.is_empty() || name.is_empty() {
-            observation.skip(format!("{what} without ARN or name"));
+            observation.skip(&format!("{what} without ARN or name"));
             return false;
         }
         if !self.arns.insert(arn.to_owned()) {
@@ -201,7 +201,7 @@ impl Seen {
         }
         let is_new = self.names.insert((name.to_owned(), sort.to_owned()));
         if !is_new {
-            observation.skip(format!("{what} named `{name}`, as another is"));
+            observation.skip(&format!("{what} named `{name}`, as another is"));
         }
         is_new
     }
@@ -311,7 +311,7 @@ fn write_target_group(
     observation: &mut Observation,
 ) {
     for _ in 0..health.not_understood {
-        observation.skip(format!("a target of `{}` without id or state", group.name));
+        observation.skip(&format!("a target of `{}` without id or state", group.name));
     }
     // The labels of a group do not have the type, and two load balancers of two types may share a name.
     let mut named: HashSet<&str> = HashSet::new();

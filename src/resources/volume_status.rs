@@ -200,7 +200,7 @@ fn show(volume: &Status<'_>, observation: &mut Observation) {
             (&NOT_AFTER, xml::timestamp(&event.not_after)),
         ];
         if times.iter().all(|(_, time)| time.is_none()) {
-            observation.skip(format!("an event of `{id}` without a time"));
+            observation.skip(&format!("an event of `{id}` without a time"));
             continue;
         }
         let (event_id, code) = (event.id.trim(), event.code.trim());

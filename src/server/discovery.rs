@@ -9,7 +9,7 @@ use super::query::{self, Parsed};
 use crate::exposition::{Page, Part};
 use crate::poller::Watched;
 use crate::resource::Target;
-use crate::resources::instances;
+use crate::resources::{instances, regions};
 
 /// Which targets are asked for.
 #[derive(Debug, PartialEq, Eq)]
@@ -73,11 +73,24 @@ impl Wanted {
                     .part
                     .shows(&watched.account, &watched.region, watched.kind.name)
         };
-        let polls: Vec<Watched> = page.watched().into_iter().filter(of_part).collect();
+        let watched = page.watched();
+        // What an account has in regions that are not found yet would be missing, too.
+        let accounts = &self.part.accounts;
+        let is_looked_for = |watched: &&Watched| {
+            watched.kind.name == regions::KIND.name
+                && (accounts.is_empty() || accounts.contains(&watched.account))
+                && watched.status().reading.is_none()
+        };
+        if let Some(Watched { account, .. }) = watched.iter().find(is_looked_for) {
+            return Err(format!(
+                "the regions of account `{account}` are not found yet: ask for the others with `?account=…`\n"
+            ));
+        }
+        let polls: Vec<Watched> = watched.into_iter().filter(of_part).collect();
         if polls.is_empty() {
             return Err(
-                "no instances are watched here: add `instances` to the `kinds` of an account, or wait until \
-                        its regions are found\n"
+                "no instances are watched here: add `instances` to the `kinds` of an account, unless another \
+                 process (`shard`) watches them\n"
                     .to_owned(),
             );
         }

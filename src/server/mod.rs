@@ -5,6 +5,7 @@
 //! | `GET /metrics` | the page, always 200; a part of it by `account`, `region` and `kind` |
 //! | `GET /sd/instances` | the instances as targets; 503 while there is no fresh reading of them |
 //! | `GET /` | how all of it goes, for people |
+//! | `POST /-/reload` | takes the settings anew; only where that is allowed |
 //! | `GET /-/healthy` | 200 while the process lives |
 //! | `GET /-/ready` | 200 once every kind has been tried, 503 before |
 
@@ -12,6 +13,7 @@ mod discovery;
 mod negotiation;
 mod people;
 mod query;
+mod reload;
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -23,19 +25,32 @@ use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use futures_util::stream;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tracing::warn;
 
 use crate::exposition::Page;
 use discovery::Wanted;
 
-/// Serves until `shutdown` is over, then lets the requests under way end, for four seconds at most.
+pub use reload::{Outcome, Reload};
+
+/// Serves without a way to reload: see [`run_reloadable`].
 pub async fn run(
     listener: TcpListener,
     page: Arc<Page>,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    run_reloadable(listener, page, None, shutdown).await
+}
+
+/// Serves until `shutdown` is over, then lets the requests under way end, for four seconds at most. Where `reloads` is
+/// there, `POST /-/reload` asks through it.
+pub async fn run_reloadable(
+    listener: TcpListener,
+    page: Arc<Page>,
+    reloads: Option<mpsc::Sender<Reload>>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
     let (begin_drain, drain_begun) = oneshot::channel();
@@ -44,7 +59,7 @@ pub async fn run(
         // When the server failed first, nobody is there to be told.
         begin_drain.send(()).ok();
     };
-    let served = axum::serve(listener, router(page)).with_graceful_shutdown(until);
+    let served = axum::serve(listener, router(page, reloads)).with_graceful_shutdown(until);
     let deadline = async {
         if drain_begun.await.is_ok() {
             tokio::time::sleep(DRAIN).await;
@@ -61,8 +76,12 @@ pub async fn run(
     }
 }
 
-fn router(page: Arc<Page>) -> Router {
+fn router(page: Arc<Page>, reloads: Option<mpsc::Sender<Reload>>) -> Router {
+    let lifecycle = reloads.map_or_else(Router::new, |reloads| {
+        Router::new().route("/-/reload", post(move || reload::ask(reloads)))
+    });
     Router::new()
+        .merge(lifecycle)
         .route("/metrics", get(metrics))
         .route("/sd/instances", get(targets))
         .route("/", get(people_page))

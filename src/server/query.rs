@@ -31,11 +31,8 @@ pub(super) fn part(pairs: Vec<(String, String)>, page: &Page) -> Parsed<(Part, V
     let regions: Vec<&str> = watched.iter().map(|watched| watched.region.as_str()).collect();
     refuse_unknown("account", &part.accounts, accounts)?;
     refuse_unknown("region", &part.regions, regions)?;
-    refuse_unknown(
-        "kind",
-        &part.kinds,
-        resources::KINDS.map(|kind| kind.name).to_vec(),
-    )?;
+    let kinds = resources::KINDS.into_iter().chain([&resources::regions::KIND]);
+    refuse_unknown("kind", &part.kinds, kinds.map(|kind| kind.name).collect())?;
     Ok((part, rest))
 }
 

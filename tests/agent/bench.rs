@@ -9,13 +9,12 @@ use std::time::Duration;
 use secrecy::ExposeSecret as _;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
-use tokio::task::JoinSet;
-use vigie::agent::{Agent, Failed};
-use vigie::config;
+use vigie::agent::{Agent, Failed, Running};
+use vigie::config::{self, Settings};
 use vigie::demo::{Cloud, Key, Options, Request};
 use vigie::exposition::{self, Format, Part};
 use vigie::provider::Provider;
-use vigie::resources::KINDS;
+use vigie::resources::{KINDS, kinds_of};
 
 use crate::page::Page;
 
@@ -76,6 +75,7 @@ pub(crate) fn unknown_key() -> Key {
 }
 
 /// One account in the settings.
+#[derive(Clone)]
 pub(crate) struct Account {
     pub(crate) name: &'static str,
     pub(crate) provider: Provider,
@@ -120,7 +120,7 @@ impl Account {
 pub(crate) struct Bench {
     pub(crate) page: Arc<exposition::Page>,
     agent: Option<Agent>,
-    running: JoinSet<()>,
+    pub(crate) running: Option<Running>,
     folder: TempDir,
 }
 
@@ -133,41 +133,23 @@ impl Bench {
     /// An agent with these lines at the head of its settings.
     pub(crate) fn new(head: &str, accounts: &[Account]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut settings = format!("{head}\n");
-        for account in accounts {
-            let file = account.key_file.unwrap_or(account.name);
-            let kinds = if account.every_kind || account.lines.contains("kinds = ") {
-                ""
-            } else {
-                "kinds = [\"instances\", \"load_balancers\"]"
-            };
-            write_key(&folder, file, &account.key, account.session_token);
-            writeln!(
-                settings,
-                "[[account]]\nname = {0:?}\nprovider = {1:?}\nregions = {2:?}\ncredentials_file = {file:?}\n\
-                 endpoints = {{ ec2 = {3:?}, elb = {3:?} }}\n{kinds}\n{4}",
-                account.name,
-                account.provider.name(),
-                account.regions,
-                account.url,
-                account.lines
-            )
-            .unwrap();
-        }
-        let file = folder.path().join("vigie.toml");
-        fs::write(&file, settings).unwrap();
-        let registry: Vec<_> = KINDS
-            .into_iter()
-            .map(|kind| (kind.name, kind.providers, kind.by_default))
-            .collect();
-        let settings = config::load(Some(&file), &registry, &BTreeMap::new()).unwrap();
+        let settings = written(&folder, head, accounts);
+        let settings = loaded(&folder, &settings);
         let agent = Agent::new(&settings, &(Arc::new(|_: &str| None) as _)).unwrap();
         Self {
             page: Arc::clone(&agent.page),
             agent: Some(agent),
-            running: JoinSet::new(),
+            running: None,
             folder,
         }
+    }
+
+    /// Gives the running agent other settings.
+    pub(crate) async fn reload(&mut self, head: &str, accounts: &[Account]) -> Result<(), String> {
+        let settings = written(&self.folder, head, accounts);
+        let settings = loaded(&self.folder, &settings);
+        let reloaded = self.running.as_mut().unwrap().reload(settings).await;
+        reloaded.map_err(|error| format!("{error:#}"))
     }
 
     /// Puts another key into an account's file.
@@ -203,7 +185,7 @@ impl Bench {
 
     /// Lets the agent run in the background, for as long as the bench stands.
     pub(crate) fn start(&mut self) {
-        self.running = self.agent.take().unwrap().start();
+        self.running = Some(self.agent.take().unwrap().start());
     }
 
     /// The page as Prometheus reads it; both formats have to be valid.
@@ -255,6 +237,45 @@ fn told(failed: &Failed) -> (String, String) {
     let error = failed.error.explained();
     assert!(!error.contains(CANARY), "a secret is in the error: {error}");
     (poll, error)
+}
+
+/// The settings with these accounts, whose keys are put into their files.
+fn written(folder: &TempDir, head: &str, accounts: &[Account]) -> String {
+    let mut settings = format!("{head}\n");
+    for account in accounts {
+        let file = account.key_file.unwrap_or(account.name);
+        let kinds = if account.every_kind {
+            let every: Vec<_> = kinds_of(account.provider).iter().map(|kind| kind.name).collect();
+            format!("kinds = {every:?}")
+        } else if account.lines.contains("kinds = ") {
+            String::new()
+        } else {
+            "kinds = [\"instances\", \"load_balancers\"]".to_owned()
+        };
+        write_key(folder, file, &account.key, account.session_token);
+        writeln!(
+            settings,
+            "[[account]]\nname = {0:?}\nprovider = {1:?}\nregions = {2:?}\ncredentials_file = {file:?}\n\
+             endpoints = {{ ec2 = {3:?}, elb = {3:?} }}\n{kinds}\n{4}",
+            account.name,
+            account.provider.name(),
+            account.regions,
+            account.url,
+            account.lines
+        )
+        .unwrap();
+    }
+    settings
+}
+
+fn loaded(folder: &TempDir, settings: &str) -> Settings {
+    let file = folder.path().join("vigie.toml");
+    fs::write(&file, settings).unwrap();
+    let registry: Vec<_> = KINDS
+        .into_iter()
+        .map(|kind| (kind.name, kind.providers, kind.by_default))
+        .collect();
+    config::load(Some(&file), &registry, &BTreeMap::new()).unwrap()
 }
 
 fn write_key(folder: &TempDir, file: &str, key: &Key, session_token: Option<&str>) {

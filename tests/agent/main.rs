@@ -20,6 +20,7 @@ mod page_parts;
 #[path = "../support/promtool.rs"]
 mod promtool;
 mod regions;
+mod reload;
 mod row;
 mod scripted;
 mod selection;

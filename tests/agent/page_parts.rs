@@ -145,6 +145,8 @@ async fn part_that_is_not_there_is_refused_and_other_parameters_mean_nothing() {
         assert_eq!(status, StatusCode::BAD_REQUEST, "{query}");
         assert!(text.contains(told), "{query}: {text}");
     }
+    // What finds the regions is polled, too, though it shows no resource.
+    assert!(!samples(&bench, "?kind=regions").await.is_empty());
     assert_eq!(
         samples(&bench, "?x=1&=&&").await.len(),
         samples(&bench, "").await.len()

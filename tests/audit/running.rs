@@ -5,13 +5,12 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ::vigie::agent::Agent;
+use ::vigie::agent::{self, Agent};
 use ::vigie::config;
 use ::vigie::demo::{Fault, Key};
 use ::vigie::exposition::{self, Format, Part};
 use ::vigie::provider::Provider;
 use ::vigie::resources::KINDS;
-use tokio::task::JoinSet;
 use tracing::subscriber::DefaultGuard;
 
 use crate::bad_input::CANARY;
@@ -188,7 +187,7 @@ async fn binary_audits_soon_after_its_start() {
 struct Auditing {
     page: Arc<exposition::Page>,
     log: Log,
-    _running: JoinSet<()>,
+    _running: agent::Running,
     _logging: DefaultGuard,
 }
 

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use ::vigie::provider::Provider;
-use ::vigie::resources::kinds_of;
+use ::vigie::resources::default_kinds_of;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -114,7 +114,7 @@ async fn fails_for_every_kind(url: &str, told: &[&str]) {
     let run = refused(&mut vigie, 1, told).await;
 
     let lines: Vec<&str> = run.stderr.lines().collect();
-    let kinds = kinds_of(Provider::Aws);
+    let kinds = default_kinds_of(Provider::Aws);
     assert_eq!(lines.len(), kinds.len(), "{url}: {}", run.stderr);
     for (line, kind) in lines.into_iter().zip(kinds) {
         let told = [told, &["vigie: ", kind.name, "account default", "eu-west-1"]].concat();

@@ -8,7 +8,7 @@ use crate::demo::Demo;
 use crate::page::Page;
 use crate::vigie::{run, vigie};
 
-const COMMANDS: [&str; 9] = [
+const COMMANDS: [&str; 10] = [
     "run",
     "once",
     "bootstrap",
@@ -17,6 +17,7 @@ const COMMANDS: [&str; 9] = [
     "audit",
     "check",
     "metrics",
+    "health",
     "demo",
 ];
 

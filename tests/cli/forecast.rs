@@ -31,6 +31,16 @@ async fn forecast_is_told_for_each_account_and_region_without_asking_the_cloud()
 }
 
 #[tokio::test]
+async fn forecast_of_one_of_several_processes_says_that_it_is_of_all() {
+    let demo = Demo::start(Options::default()).await;
+    let settings = demo.settings("shard = \"1/4\"", "kinds = [\"instances\"]");
+    let check = run(vigie(&["check", "--config"]).arg(settings)).await;
+    assert_eq!(check.code, Some(0), "{}", check.stderr);
+    let told = "# Forecast of API calls of all 4 processes together, without retries";
+    assert!(check.stdout.contains(told), "{}", check.stdout);
+}
+
+#[tokio::test]
 async fn live_check_tells_what_one_poll_took_and_what_the_page_comes_to() {
     let demo = Demo::start(Options {
         alive: false,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ::vigie::demo::Options;
 use ::vigie::provider::Provider;
-use ::vigie::resources::kinds_of;
+use ::vigie::resources::default_kinds_of;
 use serde_json::{Value, json};
 
 use crate::client::Client;
@@ -67,7 +67,7 @@ async fn identity_is_made_at_outscale_and_nothing_is_locked() {
     let created = requests.iter().find(|request| request.action == "CreatePolicy");
     let document = created.and_then(|request| request.parameter("PolicyDocument"));
     let document: Value = serde_json::from_str(document.expect("a policy was made")).expect("it is JSON");
-    let kinds = kinds_of(Provider::Outscale);
+    let kinds = default_kinds_of(Provider::Outscale);
     let actions = kinds.iter().flat_map(|kind| kind.actions);
     let mut allowed: Vec<_> = actions.map(|action| action.policy_name()).collect();
     allowed.sort();
@@ -211,7 +211,7 @@ fn assert_unharmed(page: &Page, provider: Provider, agent: &Running) {
         .find(|(_, value)| *value != 0.0);
     assert!(failed.is_none(), "{failed:?}\n{}", agent.said());
     let polls: Vec<_> = page.family("vigie_poll_success").collect();
-    assert_eq!(polls.len(), kinds_of(provider).len(), "{polls:?}");
+    assert_eq!(polls.len(), default_kinds_of(provider).len(), "{polls:?}");
     assert!(
         polls.iter().all(|(_, value)| *value > 0.0),
         "{polls:?}\n{}",

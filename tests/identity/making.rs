@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
+use ::vigie::provider::Provider;
+use ::vigie::resources::default_kinds_of;
 use serde_json::{Value, json};
 
 use crate::page::Page;
-use crate::scene::{Identities, Scene, assert_told, assert_untold, kinds_of_moto, names};
+use crate::scene::{Identities, Scene, assert_told, assert_untold, names};
 use crate::vigie::{run, vigie};
 
 #[tokio::test]
@@ -51,7 +53,7 @@ async fn one_command_makes_an_identity_that_may_only_describe() {
     let policy = &identities.policies["monitoring"];
     assert_eq!((policy.in_force.as_str(), policy.documents.len()), ("v1", 1));
     assert!(policy.documents["v1"].starts_with("{\"Version\": "), "{policy:?}");
-    let kinds = kinds_of_moto();
+    let kinds = default_kinds_of(Provider::Aws);
     let actions = kinds.iter().flat_map(|kind| kind.actions);
     assert_eq!(
         granted(&identities, "monitoring"),

@@ -4,14 +4,15 @@ use std::fs;
 
 use ::vigie::identity::policy::Policy;
 use ::vigie::provider::Provider;
+use ::vigie::resources::default_kinds_of;
 use serde_json::{Value, json};
 
-use crate::scene::{Scene, allowing, arn, assert_told, assert_untold, ini, kinds_of_moto, names};
+use crate::scene::{Scene, allowing, arn, assert_told, assert_untold, ini, names};
 use crate::vigie::run;
 
 /// What the key is to be allowed, in the order of a policy.
 fn describing() -> Vec<String> {
-    let policy = Policy::of_kinds(Provider::Aws, &kinds_of_moto());
+    let policy = Policy::of_kinds(Provider::Aws, &default_kinds_of(Provider::Aws));
     policy.actions().map(str::to_owned).collect()
 }
 

@@ -5,9 +5,6 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
-use ::vigie::provider::Provider;
-use ::vigie::resource::Kind;
-use ::vigie::resources::kinds_of;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -74,14 +71,9 @@ impl Scene {
         self.home.path().join(name)
     }
 
-    /// `vigie` at work in the folder on this cloud, with nobody's key. A key is made for what moto has, unless
-    /// the arguments say for what.
+    /// `vigie` at work in the folder on this cloud, with nobody's key.
     pub(crate) fn vigie(&self, command: &str, arguments: &[&str]) -> Command {
         let mut vigie = vigie(&[command, "--provider", "aws", "--region", "eu-west-1"]);
-        if ["bootstrap", "rotate"].contains(&command) && !arguments.contains(&"--kinds") {
-            let kinds: Vec<_> = kinds_of_moto().iter().map(|kind| kind.name).collect();
-            vigie.args(["--kinds", &kinds.join(",")]);
-        }
         vigie
             .args(["--endpoint-url", &self.moto.url()])
             .args(arguments)
@@ -116,12 +108,11 @@ impl Scene {
         assert_told(&run, told);
     }
 
-    /// `vigie once` in the folder for everything that moto has; a line of its settings may say with which key.
+    /// `vigie once` in the folder for the default kinds; a line of its settings may say with which key.
     pub(crate) fn once(&self, line: &str) -> Command {
         let url = self.moto.url();
-        let kinds: Vec<_> = kinds_of_moto().iter().map(|kind| kind.name).collect();
         let settings = format!(
-            "[[account]]\nname = \"default\"\nprovider = \"aws\"\nregions = [\"eu-west-1\"]\nkinds = {kinds:?}\n\
+            "[[account]]\nname = \"default\"\nprovider = \"aws\"\nregions = [\"eu-west-1\"]\n\
              endpoints = {{ ec2 = {url:?}, elb = {url:?} }}\n{line}\n"
         );
         let file = self.settings.path().join("vigie.toml");
@@ -230,13 +221,6 @@ impl Identities {
     pub(crate) fn are_but_the_admin(&self) -> bool {
         self.users.keys().eq(["admin"]) && self.groups.is_empty() && self.policies.is_empty()
     }
-}
-
-/// moto breaks down over what it does not have: the status of volumes.
-pub(crate) fn kinds_of_moto() -> Vec<&'static Kind> {
-    let mut kinds = kinds_of(Provider::Aws);
-    kinds.retain(|kind| kind.name != "volume_status");
-    kinds
 }
 
 /// The usual names of a user, a group and a policy, all with this suffix.

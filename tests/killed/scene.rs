@@ -8,7 +8,7 @@ use std::time::Duration;
 use ::vigie::demo::{Cloud, Key, Options};
 use ::vigie::identity::policy::Policy;
 use ::vigie::provider::Provider;
-use ::vigie::resources::kinds_of;
+use ::vigie::resources::default_kinds_of;
 use secrecy::ExposeSecret as _;
 use tempfile::TempDir;
 use tokio::process::Command;
@@ -219,7 +219,7 @@ impl Scene {
 }
 
 fn the_policy() -> Policy {
-    Policy::of_kinds(Provider::Aws, &kinds_of(Provider::Aws))
+    Policy::of_kinds(Provider::Aws, &default_kinds_of(Provider::Aws))
 }
 
 fn ini(key: &Key) -> String {

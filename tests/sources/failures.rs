@@ -235,7 +235,8 @@ async fn token_that_sts_does_not_know_is_told_with_what_the_role_must_trust() {
         absent,
         "",
         "auth",
-        &["/nowhere/token (AWS_WEB_IDENTITY_TOKEN_FILE) does not exist"],
+        &["no usable key: the token file /nowhere/token (AWS_WEB_IDENTITY_TOKEN_FILE) does not exist: write it, or \
+           correct its name\n"],
     )
     .await;
 }

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use super::super::error::NoKey;
-use super::super::{Cause, Credential};
+use super::super::{Cause, Credential, Reason};
 use super::sts::Clock;
 use crate::credentials::{self, Current, Found, Lease, Marks};
 
@@ -195,7 +195,11 @@ impl Credential {
             accounts: &self.accounts,
         };
         let (name, asked) = match self.source.look() {
-            Ok(Found::Remote(remote)) => (remote.name(), Ok(self.lender.ask(&remote, &clock).await)),
+            Ok(Found::Remote(remote)) => {
+                let lent = self.lender.ask(&remote, &clock).await;
+                let lent = lent.and_then(|lease| in_time(lease, &remote.to_string(), self.now()));
+                (remote.name(), Ok(lent))
+            }
             // It became a key as such, or none can be told of.
             Ok(Found::Key(_)) => ("", Err(None)),
             Err(error) => ("", Err(Some(error))),
@@ -327,6 +331,22 @@ impl fmt::Debug for Loan {
             .field("held", &self.held.as_ref().map(|held| &held.current))
             .finish_non_exhaustive()
     }
+}
+
+/// The same key, unless it is over before it is used: with a clock that is ahead, the next one would be, too.
+fn in_time(lease: Lease, place: &str, now: Timestamp) -> Result<Lease, NoKey> {
+    let Some(at) = lease.expires.filter(|at| *at <= now) else {
+        return Ok(lease);
+    };
+    Err(NoKey {
+        place: place.to_owned(),
+        cause: Box::new(Cause::Unlent {
+            host: "it".to_owned(),
+            reason: Reason::Clock,
+            detail: format!("what it gives ran out at {at}, by this machine's clock"),
+        }),
+        advice: Some("set this machine's clock".to_owned()),
+    })
 }
 
 /// Whether the cloud says of a key on loan that its time is over.

@@ -86,6 +86,8 @@ fn advice(remote: &Remote, cause: &Cause) -> Option<String> {
         _ => "",
     };
     match (remote, cause.reason()) {
+        // It says what to do itself.
+        _ if matches!(cause, Cause::Credentials(_)) => None,
         (Remote::Role { role, base }, Reason::Denied) => {
             let holder = match base {
                 Base::Key(key) => format!("the user of key …{}", key.suffix()),

@@ -25,7 +25,7 @@ use crate::identity::probe;
 use crate::identity::{self, Names};
 use crate::provider::Provider;
 use crate::resource::Kind;
-use crate::resources::{self, kinds_of};
+use crate::resources::{self, default_kinds_of, kinds_of};
 
 /// What the parts of the identity are called.
 #[derive(Debug, Args)]
@@ -173,10 +173,10 @@ impl KindArguments {
     }
 
     fn named_kinds(&self, provider: Provider) -> Result<Vec<&'static Kind>, Failure> {
-        let there = kinds_of(provider);
         if self.kinds.is_empty() {
-            return Ok(there.into_iter().filter(|kind| kind.by_default).collect());
+            return Ok(default_kinds_of(provider));
         }
+        let there = kinds_of(provider);
         let named = self.kinds.iter().map(|name| {
             let found = there.iter().find(|kind| kind.name == name.trim());
             found.copied().ok_or_else(|| {

@@ -36,14 +36,20 @@ shutdown</message></stateReason>
 
 fn observed(document: &str, provider: Provider, show_as: Show) -> (Observation, Option<String>) {
     let mut observation = Observation::new(&KIND, "a", provider, "r", show_as);
-    let mut seen = HashMap::new();
+    let mut listed = Instances {
+        states: HashMap::new(),
+        is_whole: true,
+    };
     let next = Reader::open(document, "DescribeInstancesResponse")
         .and_then(|reader| {
             reader.whole(None, |page| {
-                read_page(page, &mut |instance| show(&instance, &mut seen, &mut observation))
+                read_page(page, &mut |instance| {
+                    show(&instance, &mut listed, &mut observation);
+                })
             })
         })
         .unwrap();
+    observation.facts.instances = Some(listed);
     (observation, next)
 }
 
@@ -122,6 +128,9 @@ fn what_cannot_be_understood_is_counted_and_the_others_are_shown() {
         observation.first_skipped.as_deref(),
         Some("an instance without instanceId (id ``)")
     );
+    let instances = observation.facts.instances.as_ref().unwrap();
+    assert!(!instances.is_whole, "one of them has no name");
+    assert_eq!(instances.states["i-1"], "", "it is there, in whatever state");
     let state = &observation.into_texts()[0];
     // Unknown, under its own name; and an id that comes twice holds once.
     let unknown = r#"{account="a",region="r",instance_id="i-2",state="hibernating"} 1"#;
@@ -130,6 +139,19 @@ fn what_cannot_be_understood_is_counted_and_the_others_are_shown() {
         Some(format!("cloud_instance_state{unknown}").as_str())
     );
     assert_eq!(state.lines().count(), 2);
+}
+
+#[test]
+fn instance_that_says_its_state_the_second_time_is_shown() {
+    let document = "<DescribeInstancesResponse><reservationSet><item><instancesSet>\
+                    <item><instanceId>i-1</instanceId></item>\
+                    <item><instanceId>i-1</instanceId><instanceState><name>stopped</name></instanceState></item>\
+                    <item><instanceId>i-1</instanceId></item>\
+                    </instancesSet></item></reservationSet></DescribeInstancesResponse>";
+    let (observation, _) = observed(document, Provider::Aws, Show::default());
+    assert_eq!((observation.objects, observation.skipped), (1, 2));
+    let instances = observation.facts.instances.as_ref().unwrap();
+    assert_eq!((&*instances.states["i-1"], instances.is_whole), ("stopped", true));
 }
 
 #[test]

@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# Get what building and testing the deliveries needs: parts.sh musl | buildah | systemd | cargo-deb | compose
+# A part that cannot be had is an error that says what to install.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+give_up() {
+    echo "make: $*" >&2
+    exit 1
+}
+
+# A program, else Debian's package that has it.
+program() {
+    local program=$1 package=$2
+    command -v "$program" >/dev/null && return
+    local refusal="there is no \`$program\` here: install the package $package, or the like of it."
+    { [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; } || give_up "$refusal"
+    apt-get install --quiet --yes --no-install-recommends "$package" >/dev/null 2>&1 ||
+        { apt-get update --quiet >/dev/null && apt-get install --quiet --yes --no-install-recommends "$package"; } ||
+        give_up "$refusal"
+}
+
+# A C compiler and a Rust library that make static binaries.
+musl() {
+    program musl-gcc musl-tools
+    local target
+    target=$(uname -m)-unknown-linux-musl
+    [ -d "$(rustc --print sysroot)/lib/rustlib/$target/lib" ] || rustup target add "$target" ||
+        give_up "Rust cannot compile for $target: \`rustup target add $target\`."
+}
+
+buildah() {
+    program buildah buildah
+}
+
+# systemd itself, to be started in a file system of its own.
+systemd() {
+    program systemd-analyze systemd
+    program ip iproute2
+}
+
+# The version is pinned: it decides about scripts that run as root at users' machines.
+cargo_deb() {
+    local version=3.8.0
+    [ "$(target/tools/bin/cargo-deb --version 2>/dev/null)" = "$version" ] ||
+        cargo install --quiet --locked --root target/tools --version "$version" cargo-deb ||
+        give_up "cargo-deb $version could not be built: \`cargo install cargo-deb\`."
+}
+
+# The loader of `docker compose`, which validates a file without an engine.
+compose() {
+    local version=v2.9.0 program
+    program=$PWD/target/tools/bin/compose-spec
+    [ "$(go version -m "$program" 2>/dev/null | awk '$1 == "mod" { print $3 }')" = "$version" ] && return
+    command -v go >/dev/null || give_up "compose.yaml is validated by a program in Go: install Go."
+    GOBIN=$PWD/target/tools/go go install "github.com/compose-spec/compose-go/v2/cmd@$version" &&
+        mv target/tools/go/cmd "$program" || give_up "compose-go $version could not be built."
+}
+
+for part in "$@"; do
+    case $part in
+    musl | buildah | systemd | compose) "$part" ;;
+    cargo-deb) cargo_deb ;;
+    *) give_up "no such part: $part" ;;
+    esac
+done

@@ -1,0 +1,180 @@
+//! A running agent, and how it takes other settings: what is unchanged goes on as if nothing had happened.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tracing::{info, warn};
+
+use super::plan::Workshop;
+use super::watch::{self, Audits};
+use super::{Agent, Part, Watch, parts};
+use crate::config::{self, Settings, Shard};
+use crate::exposition::Page;
+
+/// Everything that runs. It ends when it is dropped.
+pub struct Running {
+    page: Arc<Page>,
+    workshop: Workshop,
+    settings: Settings,
+    config_metrics: config::Metrics,
+    accounts: Vec<Kept>,
+}
+
+/// The tasks of one account, and what they follow from.
+struct Kept {
+    basis: Basis,
+    tasks: JoinSet<()>,
+}
+
+/// All of the settings that an account's tasks follow from.
+#[derive(PartialEq)]
+struct Basis {
+    account: config::Account,
+    regions: Vec<String>,
+    /// Which of the regions are its own that it finds.
+    shard: Option<Shard>,
+    intervals: Vec<Duration>,
+    stale_after: Duration,
+    audit_interval: Option<Duration>,
+}
+
+impl Basis {
+    fn of(settings: &Settings, part: &Part<'_>) -> Self {
+        let kinds = part.account.kinds.iter();
+        Self {
+            account: part.account.clone(),
+            regions: part.regions.clone(),
+            shard: settings.shard.filter(|_| part.account.regions.is_every()),
+            intervals: kinds
+                .map(|kind| settings.interval_of(kind))
+                .chain([settings.interval])
+                .collect(),
+            stale_after: settings.stale_after,
+            audit_interval: settings.audit_interval,
+        }
+    }
+}
+
+impl Running {
+    pub(super) fn start(agent: Agent) -> Self {
+        let Agent {
+            page,
+            accounts,
+            workshop,
+            settings,
+            config_metrics,
+        } = agent;
+        let bases: Vec<Basis> = (parts(&settings).iter())
+            .map(|part| Basis::of(&settings, part))
+            .collect();
+        let mut running = Self {
+            page,
+            workshop,
+            settings,
+            config_metrics,
+            accounts: Vec::new(),
+        };
+        running.warn_of_an_idle_shard();
+        running.begin(bases.into_iter().zip(accounts).collect());
+        running
+    }
+
+    /// Takes other settings. Accounts that they say nothing new of keep their readings and go on; the others end, and
+    /// begin anew. If one cannot be put together, all goes on as it was.
+    pub async fn reload(&mut self, settings: Settings) -> anyhow::Result<()> {
+        // Put together once for nothing: what is wrong shows before anything is ended.
+        if let Err(error) = Agent::new(&settings, self.workshop.variables()) {
+            self.refused();
+            return Err(error);
+        }
+        self.warn_of_what_waits_for_a_restart(&settings);
+        let parts = parts(&settings);
+        let bases: Vec<Basis> = parts.iter().map(|part| Basis::of(&settings, part)).collect();
+        let (kept, ended): (Vec<Kept>, Vec<Kept>) = std::mem::take(&mut self.accounts)
+            .into_iter()
+            .partition(|kept| bases.contains(&kept.basis));
+        let gone: Vec<String> = ended
+            .iter()
+            .map(|ended| ended.basis.account.name.clone())
+            .collect();
+        for mut ended in ended {
+            ended.tasks.shutdown().await;
+        }
+        for account in &gone {
+            self.page.remove_account(account);
+        }
+        self.workshop.begin_anew(settings.audit_interval.is_some(), &gone);
+        self.page.drop_readings_after(settings.stale_after);
+
+        let is_new = |basis: &Basis| !kept.iter().any(|kept| kept.basis == *basis);
+        let mut begun = Vec::new();
+        let mut outcome = Ok(());
+        for (part, basis) in parts.iter().zip(bases).filter(|(_, basis)| is_new(basis)) {
+            match Watch::new(&mut self.workshop, &settings, part) {
+                Ok(account) => {
+                    account.show(&self.page);
+                    begun.push((basis, account));
+                }
+                // A file that was good a moment ago.
+                Err(error) => outcome = outcome.and(Err(error)),
+            }
+        }
+        info!(
+            unchanged = kept.len(),
+            ended = gone.len(),
+            begun = begun.len(),
+            "other settings are in force"
+        );
+        self.accounts = kept;
+        self.begin(begun);
+        self.settings = settings;
+        self.warn_of_an_idle_shard();
+        match &outcome {
+            Ok(()) => self.config_metrics.loaded(),
+            Err(_) => self.config_metrics.refused(),
+        }
+        outcome
+    }
+
+    /// Says on the page that settings could not be taken.
+    pub fn refused(&self) {
+        self.config_metrics.refused();
+    }
+
+    fn begin(&mut self, accounts: Vec<(Basis, Watch)>) {
+        let regions = accounts.iter().flat_map(|(_, account)| &account.regions);
+        let mut delays = watch::splay(regions, self.settings.interval).into_iter();
+        for (basis, account) in accounts {
+            let delays = delays.by_ref().take(account.regions.len()).collect();
+            let audits = Audits {
+                interval: basis.audit_interval,
+            };
+            self.accounts.push(Kept {
+                basis,
+                tasks: watch::start(account, &self.page, delays, audits),
+            });
+        }
+    }
+
+    fn warn_of_an_idle_shard(&self) {
+        if let Some(shard) = self.settings.shard
+            && parts(&self.settings).is_empty()
+        {
+            warn!(
+                %shard,
+                "this shard has nothing to poll: there are fewer regions of accounts than shards"
+            );
+        }
+    }
+
+    fn warn_of_what_waits_for_a_restart(&self, settings: &Settings) {
+        let changed = [
+            ("listen", self.settings.listen != settings.listen),
+            ("log_format", self.settings.log_format != settings.log_format),
+        ];
+        for (setting, _) in changed.into_iter().filter(|(_, changed)| *changed) {
+            warn!(setting, "this setting is taken at the next start");
+        }
+    }
+}
