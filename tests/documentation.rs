@@ -21,7 +21,10 @@ async fn every_setting_has_a_row_and_every_row_a_setting() {
     for (heading, settings) in [
         ("## At the top", "zzz = 1".to_owned()),
         ("## An account", format!("{ACCOUNT}zzz = 1")),
-        ("### Roles", format!("{}{role}", ACCOUNT.replace("outscale", "aws"))),
+        (
+            "### Roles",
+            format!("{}{role}", ACCOUNT.replace("outscale", "aws")),
+        ),
     ] {
         let known = known_keys(&settings).await;
         assert!(known.len() > 3, "{heading}: {known:?}");
@@ -96,29 +99,28 @@ fn every_link_between_documents_leads_somewhere() {
 
 #[tokio::test]
 async fn every_command_line_has_flags_that_there_are() {
-    let mut helps: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let documents = documents();
+    let lines: Vec<(&Path, String)> = documents
+        .iter()
+        .flat_map(|(path, text)| command_lines(text).into_iter().map(move |line| (&**path, line)))
+        .collect();
+    let commands: BTreeSet<&str> = lines.iter().map(|(_, line)| command_of(line)).collect();
+    let mut helps = BTreeMap::new();
+    for command in commands {
+        helps.insert(command, words_of_help(command).await);
+    }
+
     let mut count = 0;
-    for (path, text) in documents() {
-        for line in command_lines(&text) {
-            let words: Vec<&str> = line.split_whitespace().skip(1).collect();
-            let command = words.first().filter(|word| !word.starts_with('-'));
-            let asked: Vec<&str> = command.copied().into_iter().chain(["--help"]).collect();
-            let asked_for = asked.join(" ");
-            if !helps.contains_key(&asked_for) {
-                let help = run(&mut vigie(&asked)).await;
-                assert_eq!(help.code, Some(0), "{}: `{line}`: {}", path.display(), help.stderr);
-                let listed = help.stdout.split([' ', '\n', ',']).map(str::to_owned).collect();
-                helps.insert(asked_for.clone(), listed);
-            }
-            for word in words.iter().filter(|word| word.starts_with('-')) {
-                let flag = word.split('=').next().unwrap_or(word);
-                assert!(
-                    helps[&asked_for].contains(flag),
-                    "{}: `{line}`: there is no {flag}",
-                    path.display()
-                );
-                count += 1;
-            }
+    for (path, line) in &lines {
+        let help = &helps[command_of(line)];
+        for word in line.split_whitespace().filter(|word| word.starts_with('-')) {
+            let flag = word.split_once('=').map_or(word, |(flag, _)| flag);
+            assert!(
+                help.contains(flag),
+                "{}: `{line}`: there is no {flag}",
+                path.display()
+            );
+            count += 1;
         }
     }
     assert!(count > 30, "{count}");
@@ -171,7 +173,7 @@ fn documents() -> Vec<(PathBuf, String)> {
             }
         }
     }
-    assert!(found.len() > 8, "{found:?}");
+    assert!(found.len() > 8, "{}", found.len());
     found
 }
 
@@ -183,12 +185,17 @@ fn prose_and_shell(text: &str) -> (String, String) {
         match (line.trim_start().strip_prefix("```"), language) {
             (Some(opened), None) => language = Some(opened),
             (Some(_), Some(_)) => language = None,
-            (None, Some("sh")) => shell += &format!("{line}\n"),
+            (None, Some("sh")) => push_line(&mut shell, line),
             (None, Some(_)) => {}
-            (None, None) => prose += &format!("{line}\n"),
+            (None, None) => push_line(&mut prose, line),
         }
     }
     (prose, shell)
+}
+
+fn push_line(text: &mut String, line: &str) {
+    text.push_str(line);
+    text.push('\n');
 }
 
 /// Where a document's links lead, but for those out of the repository.
@@ -211,7 +218,9 @@ fn anchors(text: &str) -> BTreeSet<String> {
     headings
         .map(|line| {
             let heading = line.trim_start_matches('#').trim().to_lowercase();
-            let kept = heading.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+            let kept = heading
+                .chars()
+                .filter(|letter| letter.is_alphanumeric() || " -_".contains(*letter));
             kept.collect::<String>().replace(' ', "-")
         })
         .collect()
@@ -234,6 +243,21 @@ fn command_lines(text: &str) -> Vec<String> {
         .chain(of_prose)
         .filter(|line| line.starts_with("vigie "))
         .collect()
+}
+
+/// The command of a line, or nothing where only flags follow.
+fn command_of(line: &str) -> &str {
+    let word = line.split_whitespace().nth(1).unwrap_or_default();
+    if word.starts_with('-') { "" } else { word }
+}
+
+/// Every word of a command's help, flags among them.
+async fn words_of_help(command: &str) -> BTreeSet<String> {
+    let arguments = [command, "--help"];
+    let asked: Vec<&str> = arguments.into_iter().filter(|word| !word.is_empty()).collect();
+    let help = run(&mut vigie(&asked)).await;
+    assert_eq!(help.code, Some(0), "`vigie {command}`: {}", help.stderr);
+    help.stdout.split([' ', '\n', ',']).map(str::to_owned).collect()
 }
 
 /// A path that is the same however one came there.
