@@ -102,7 +102,11 @@ async fn every_command_line_has_flags_that_there_are() {
     let documents = documents();
     let lines: Vec<(&Path, String)> = documents
         .iter()
-        .flat_map(|(path, text)| command_lines(text).into_iter().map(move |line| (&**path, line)))
+        .flat_map(|(path, text)| {
+            command_lines(text)
+                .into_iter()
+                .map(move |line| (path.as_path(), line))
+        })
         .collect();
     let commands: BTreeSet<&str> = lines.iter().map(|(_, line)| command_of(line)).collect();
     let mut helps = BTreeMap::new();
@@ -160,7 +164,11 @@ fn documents() -> Vec<(PathBuf, String)> {
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).expect("the repository can be read") {
             let path = entry.expect("the repository can be read").path();
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let name = path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
             // What is hidden or built is nobody's to read.
             if name.starts_with('.') || name == "target" {
                 continue;
