@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -60,6 +61,8 @@ impl Format {
 pub struct Page {
     registry: Registry,
     shown: RwLock<Arc<Shown>>,
+    /// Whether every poll has ended once.
+    was_ready: AtomicBool,
 }
 
 /// Where readings come from.
@@ -90,6 +93,7 @@ impl Page {
         registry.register(Box::new(ProcessCollector::for_self()))?;
         Ok(Self {
             registry,
+            was_ready: AtomicBool::new(false),
             shown: RwLock::new(Arc::new(Shown {
                 stale_after,
                 watched: Vec::new(),
@@ -136,9 +140,13 @@ impl Page {
         self.shown().watched.clone()
     }
 
-    /// Whether every poll has ended once.
+    /// Whether every poll has ended once. What is polled besides later on changes nothing about that.
     pub fn is_ready(&self) -> bool {
-        self.shown().watched.iter().all(|watched| watched.status().tried)
+        if !self.was_ready.load(Ordering::Relaxed) {
+            let is_ready = self.shown().watched.iter().all(|watched| watched.status().tried);
+            self.was_ready.store(is_ready, Ordering::Relaxed);
+        }
+        self.was_ready.load(Ordering::Relaxed)
     }
 
     /// The reading to be shown for a poll: the last one, unless it is too old.

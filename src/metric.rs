@@ -135,13 +135,19 @@ fn register<C: Collector + Clone + 'static>(
     Ok(collector)
 }
 
-/// Takes every series off the page that has this value of a label.
-pub fn forget<B: MetricVecBuilder>(series: &MetricVec<B>, label: &str, value: &str) {
-    let has = |pair: &LabelPair| pair.name() == label && pair.value() == value;
+/// Takes every series off the page that has all of these labels.
+pub fn forget<B: MetricVecBuilder>(series: &MetricVec<B>, of: &[(&str, &str)]) {
+    let is_of = |labels: &[LabelPair]| {
+        of.iter().all(|(name, value)| {
+            labels
+                .iter()
+                .any(|pair| pair.name() == *name && pair.value() == *value)
+        })
+    };
     for family in series.collect() {
         for metric in family.get_metric() {
             let labels = metric.get_label();
-            if labels.iter().any(has) {
+            if is_of(labels) {
                 let labels: HashMap<&str, &str> =
                     labels.iter().map(|pair| (pair.name(), pair.value())).collect();
                 // It was there a moment ago; if it is not any more, that is as well.

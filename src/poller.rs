@@ -91,14 +91,25 @@ impl Metrics {
 }
 
 impl Metrics {
+    /// Takes everything about one region of an account off the page.
+    pub fn forget_region(&self, account: &str, region: &str) {
+        let of = [("account", account), ("region", region)];
+        metric::forget(&self.success, &of);
+        metric::forget(&self.last_success, &of);
+        metric::forget(&self.duration, &of);
+        metric::forget(&self.objects, &of);
+        metric::forget(&self.skipped_objects, &of);
+        metric::forget(&self.failures, &of);
+    }
+
     /// Takes everything about an account off the page.
     pub fn forget(&self, account: &str) {
-        metric::forget(&self.success, "account", account);
-        metric::forget(&self.last_success, "account", account);
-        metric::forget(&self.duration, "account", account);
-        metric::forget(&self.objects, "account", account);
-        metric::forget(&self.skipped_objects, "account", account);
-        metric::forget(&self.failures, "account", account);
+        metric::forget(&self.success, &[("account", account)]);
+        metric::forget(&self.last_success, &[("account", account)]);
+        metric::forget(&self.duration, &[("account", account)]);
+        metric::forget(&self.objects, &[("account", account)]);
+        metric::forget(&self.skipped_objects, &[("account", account)]);
+        metric::forget(&self.failures, &[("account", account)]);
     }
 }
 

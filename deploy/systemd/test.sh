@@ -75,17 +75,17 @@ wait_for "polls after the watchdog" polls_of prod
 passed "it is started anew where it gives none"
 
 pid=$(property MainPID)
+sed -i 's/^name = "prod"/name = "renamed"/' "$root/etc/vigie/vigie.toml"
 inside systemctl reload vigie.service
-taken_anew() { [[ $(said_last) == *"settings are in force"* ]]; }
-wait_for "the settings to be taken anew" taken_anew
+wait_for "polls by the other settings" polls_of renamed
 is "the process after a reload" "$pid active" "$(property MainPID) $(property ActiveState)"
-passed "it is reloaded"
+passed "it follows its settings without a restart"
 cp "$root/etc/vigie/vigie.toml" "$home/vigie.toml"
 echo 'intervall = "60s"' >>"$root/etc/vigie/vigie.toml"
 ends 1 inside systemctl reload vigie.service
 contains "$(said_last)" "intervall" "interval"
 is "the process after a bad reload" "$pid active" "$(property MainPID) $(property ActiveState)"
-polls_of prod || failed "settings that are no good took the page away"
+polls_of renamed || failed "settings that are no good took the page away"
 cp "$home/vigie.toml" "$root/etc/vigie/vigie.toml"
 passed "settings that are no good fail the reload, and change nothing"
 
@@ -93,7 +93,7 @@ is "the watch over the key" active "$(property ActiveState vigie-key.path)"
 invocation=$(property InvocationID)
 admin rotate "${place[@]}" --out /etc/vigie/credentials --grace 10s
 wait_for "the service to start anew" changed InvocationID "$invocation"
-wait_for "polls with the new key" polls_of prod
+wait_for "polls with the new key" polls_of renamed
 lacks "$(said_last)" WARN ERROR
 passed "a new key is given to it"
 

@@ -1,6 +1,6 @@
 //! One account put together from its settings, ready to be watched in whatever region.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use anyhow::{Context as _, bail};
 use prometheus::Registry;
 use reqwest::Url;
 use tokio::sync::watch;
+use tracing::warn;
 
 use crate::api::{
     self, Account, Client, Credential, Endpoint, Endpoints, Needs, Override, Service, Teller, Transport,
@@ -46,6 +47,7 @@ pub(super) struct Plan {
     kinds: Vec<(&'static Kind, Duration)>,
     pub(super) interval: Duration,
     stale_after: Duration,
+    api_metrics: Arc<api::Metrics>,
     poll_metrics: Arc<poller::Metrics>,
     audit_metrics: Arc<identity::Metrics>,
 }
@@ -146,6 +148,7 @@ impl Workshop {
             interval: settings.interval,
             stale_after: settings.stale_after,
             settings: account.clone(),
+            api_metrics: Arc::clone(&self.api_metrics),
             poll_metrics: Arc::clone(&self.poll_metrics),
             audit_metrics: Arc::clone(&self.audit_metrics),
         })
@@ -162,6 +165,19 @@ impl Workshop {
         if let Some(credential) = self.credentials.get(&place) {
             return Ok(Arc::clone(credential));
         }
+        let processes = processes_with(settings, &place);
+        if let Some(limit) = account
+            .provider
+            .lock_out_after()
+            .filter(|limit| processes >= *limit)
+        {
+            warn!(
+                account = account.name,
+                processes,
+                "so many shards use this key that, were it refused, they would lock the account's authentication \
+                 ({limit} refusals in a row do): give them keys of their own, or fewer shards"
+            );
+        }
         let sharing = (settings.accounts.iter()).filter(|other| key_place(other) == place);
         let regions = sharing.map(|other| other.regions.listed().len()).sum();
         let source = Source::new(
@@ -176,7 +192,8 @@ impl Workshop {
             metrics: Arc::clone(&self.api_metrics),
         };
         let source = source.assuming(account.assume_role.clone());
-        let credential = Arc::new(Credential::new(account.provider, regions, source, teller));
+        let credential = Credential::new(account.provider, regions, source, teller);
+        let credential = Arc::new(credential.shared_by(account.provider, processes));
         self.credentials.insert(place, Arc::clone(&credential));
         Ok(credential)
     }
@@ -224,6 +241,17 @@ impl Plan {
             finder,
             &Arc::new(nothing),
         ))
+    }
+
+    /// Takes what is shown of a region that is polled no more off the page.
+    pub(super) fn forget_region(&self, region: &str) {
+        self.api_metrics.forget_region(&self.account.name, region);
+        self.poll_metrics.forget_region(&self.account.name, region);
+    }
+
+    /// Takes what audits found off the page: the next finds it again.
+    pub(super) fn forget_audits(&self) {
+        self.audit_metrics.forget(&self.account.name);
     }
 
     /// The audits of the account in these regions.
@@ -283,6 +311,28 @@ fn key_place(account: &config::Account) -> KeyPlace {
         account.assume_role.clone(),
         account.endpoints.sts.clone(),
     )
+}
+
+/// How many processes use a key: each shard that has a region of an account with it.
+fn processes_with(settings: &Settings, place: &KeyPlace) -> u32 {
+    let Some(shard) = settings.shard else {
+        return 1;
+    };
+    let mut numbers = 0..;
+    let mut shards = HashSet::new();
+    for account in &settings.accounts {
+        let own: Vec<u32> = (account.regions.listed().iter())
+            .zip(numbers.by_ref())
+            .map(|(_, number)| number % shard.total)
+            .collect();
+        if key_place(account) == *place {
+            if account.regions.is_every() {
+                return shard.total;
+            }
+            shards.extend(own);
+        }
+    }
+    u32::try_from(shards.len()).unwrap_or(u32::MAX).max(1)
 }
 
 /// The certificate that an account's endpoints are shown.

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::plan::{Plan, Prepared, Region};
 use super::watch::{self, Audits};
 use super::{Failed, Watch, show};
 use crate::api::{Client, Reason, are_of_one_partition};
 use crate::exposition::Page;
+use crate::reading::Reading;
 
 impl Watch {
     /// Finds the regions, if they are to be found, and puts them on the page.
@@ -64,14 +65,16 @@ pub(super) async fn keep_finding(plan: Plan, finding: Prepared, page: Arc<Page>,
         audited: JoinSet::new(),
     };
     let mut failing: Option<Reason> = None;
+    let finding = Arc::new(finding);
     loop {
-        let wait = match finding.once().await {
-            Ok(reading) => {
+        let wait = match guarded(&finding).await {
+            None => finder.plan.interval,
+            Some(Ok(reading)) => {
                 failing = None;
-                finder.adopt(&reading.facts.regions);
+                finder.adopt(&reading.facts.regions).await;
                 FIND_AGAIN
             }
-            Err(failed) => {
+            Some(Err(failed)) => {
                 let reason = failed.error.reason();
                 if failing.replace(reason) != Some(reason) {
                     warn!(
@@ -88,17 +91,36 @@ pub(super) async fn keep_finding(plan: Plan, finding: Prepared, page: Arc<Page>,
     }
 }
 
+/// Polls once. A fault of ours is told, and ends nothing else.
+async fn guarded(finding: &Arc<Prepared>) -> Option<Result<Arc<Reading>, Failed>> {
+    let asked = Arc::clone(finding);
+    let mut task = JoinSet::new();
+    task.spawn(async move { asked.once().await });
+    match task.join_next().await? {
+        Ok(outcome) => Some(outcome),
+        Err(fault) => {
+            let account = &finding.poll.client.account().name;
+            error!(
+                account,
+                "finding the regions broke down and is tried again: {fault}"
+            );
+            finding.poll.broke_down(&finding.status);
+            None
+        }
+    }
+}
+
 struct Finder {
     plan: Plan,
     page: Arc<Page>,
     audits: Audits,
-    /// The polls of each region, which end with their set.
-    polled: HashMap<String, JoinSet<()>>,
+    /// The client of each region, and its polls, which end with their set.
+    polled: HashMap<String, (Client, JoinSet<()>)>,
     audited: JoinSet<()>,
 }
 
 impl Finder {
-    fn adopt(&mut self, found: &[String]) {
+    async fn adopt(&mut self, found: &[String]) {
         let account = &self.plan.account.name;
         let found = of_the_partition(&self.plan, found);
         if found.is_empty() {
@@ -114,8 +136,11 @@ impl Finder {
             .cloned()
             .collect();
         for region in &gone {
-            self.polled.remove(region);
+            if let Some((_, mut polls)) = self.polled.remove(region) {
+                polls.shutdown().await;
+            }
             self.page.remove(account, region);
+            self.plan.forget_region(region);
             info!(
                 account,
                 region, "the region is not enabled any more: it is not polled"
@@ -143,7 +168,7 @@ impl Finder {
             for (prepared, delay) in region.polls.into_iter().zip(delays) {
                 polls.spawn(watch::keep_polling(prepared.poll, prepared.status, delay));
             }
-            self.polled.insert(name, polls);
+            self.polled.insert(name, (region.client, polls));
         }
         self.audit();
     }
@@ -151,11 +176,12 @@ impl Finder {
     /// Begins the audits anew, with the regions that are polled now.
     fn audit(&mut self) {
         self.audited = JoinSet::new();
-        let regions = self.polled.keys().filter_map(|name| opened(&self.plan, name));
-        let auditor = self.plan.auditor(regions.map(|region| region.client).collect());
+        self.plan.forget_audits();
+        let clients = self.polled.values().map(|(client, _)| client.clone());
+        let auditor = self.plan.auditor(clients.collect());
         self.audits.spawn(auditor, &self.page, &mut self.audited);
     }
 }
 
 /// Somebody who has just enabled a region does not wait much longer for its first instance.
-const FIND_AGAIN: Duration = Duration::from_secs(10 * 60);
+pub(crate) const FIND_AGAIN: Duration = Duration::from_secs(10 * 60);

@@ -75,6 +75,7 @@ impl Running {
             config_metrics,
             accounts: Vec::new(),
         };
+        running.warn_of_an_idle_shard();
         running.begin(bases.into_iter().zip(accounts).collect());
         running
     }
@@ -128,6 +129,7 @@ impl Running {
         self.accounts = kept;
         self.begin(begun);
         self.settings = settings;
+        self.warn_of_an_idle_shard();
         match &outcome {
             Ok(()) => self.config_metrics.loaded(),
             Err(_) => self.config_metrics.refused(),
@@ -152,6 +154,17 @@ impl Running {
                 basis,
                 tasks: watch::start(account, &self.page, delays, audits),
             });
+        }
+    }
+
+    fn warn_of_an_idle_shard(&self) {
+        if let Some(shard) = self.settings.shard
+            && parts(&self.settings).is_empty()
+        {
+            warn!(
+                %shard,
+                "this shard has nothing to poll: there are fewer regions of accounts than shards"
+            );
         }
     }
 

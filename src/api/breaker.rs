@@ -60,14 +60,15 @@ struct Strikes {
 }
 
 impl Strikes {
-    fn add(&mut self, refusals: u32, unheard: bool) {
+    /// Adds refusals to a row of which so many happen a minute apart.
+    fn add(&mut self, refusals: u32, unheard: bool, before_growth: u32) {
         self.unheard = unheard;
         self.count = self.count.saturating_add(refusals);
         if unheard {
             // What nobody said is no reason to wait longer and longer.
-            self.count = self.count.min(STRIKES_BEFORE_GROWTH);
+            self.count = self.count.min(before_growth);
         }
-        let wait = match self.count.checked_sub(STRIKES_BEFORE_GROWTH) {
+        let wait = match self.count.checked_sub(before_growth) {
             None => FIRST_WAIT,
             Some(_) if unheard => UNHEARD_WAIT,
             Some(doublings) => LONG_WAIT.saturating_mul(1 << doublings.min(8)).min(LONGEST_WAIT),
@@ -132,6 +133,12 @@ impl Breaker {
             turn: Semaphore::new(1),
             state: Mutex::default(),
         }
+    }
+
+    /// One fewer than a lock-out needs.
+    fn tries_a_minute_apart(&self) -> u32 {
+        self.lock_out_after
+            .map_or(STRIKES_BEFORE_GROWTH, |limit| limit.saturating_sub(1).max(1))
     }
 
     /// Waits for leave to use this generation of the key in this region.
@@ -307,6 +314,7 @@ impl Pass<'_> {
     }
 
     fn strike(&mut self, unheard: bool) -> Locked {
+        let before_growth = self.breaker.tries_a_minute_apart();
         let mut state = self.breaker.state();
         state.refusals += 1;
         self.refusals = state.refusals;
@@ -317,7 +325,7 @@ impl Pass<'_> {
         }
         state.refused_generation = Some(self.generation);
         let own = state.regions.entry(self.region.to_owned()).or_default();
-        own.add(refusals, unheard);
+        own.add(refusals, unheard, before_growth);
         let own = *own;
         let elsewhere = is_current && !state.accepting.is_empty();
         let regional = elsewhere && self.breaker.lock_out_after.is_none();
@@ -326,7 +334,7 @@ impl Pass<'_> {
             if is_current {
                 state.accepting.clear();
             }
-            state.strikes.add(refusals, unheard);
+            state.strikes.add(refusals, unheard, before_growth);
             row = if own.count > state.strikes.count {
                 own
             } else {
@@ -362,7 +370,7 @@ impl Drop for Pass<'_> {
     }
 }
 
-/// Tries that happen a minute apart. One fewer than OUTSCALE's lock-out needs.
+/// Tries that happen a minute apart where nothing locks: a new key needs seconds to become known, not minutes.
 const STRIKES_BEFORE_GROWTH: u32 = 3;
 
 /// OUTSCALE's first lock lasts a minute; AWS's new keys need seconds to become known.

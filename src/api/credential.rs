@@ -52,6 +52,16 @@ impl Credential {
         }
     }
 
+    /// The same, where so many processes use the key, each of which may be refused.
+    #[must_use]
+    pub fn shared_by(self, provider: Provider, processes: u32) -> Self {
+        let limit = provider.lock_out_after();
+        Self {
+            breaker: Breaker::new(limit.map(|limit| (limit / processes.max(1)).max(1))),
+            ..self
+        }
+    }
+
     /// The same, signing with a clock that is off by so many seconds, as another key of this machine found.
     #[must_use]
     pub fn with_skew(self, seconds: i64) -> Self {

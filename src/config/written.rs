@@ -223,6 +223,20 @@ impl WrittenAccount {
                 return Err(Fault::value(key, sentence));
             }
         }
+        let kinds = enabled(self.kinds, self.provider, registry)?;
+        let about_instances = [
+            ("filters", self.filters.is_some()),
+            ("keep", self.keep.is_some()),
+            ("drop", self.drop.is_some()),
+        ];
+        for (key, _) in about_instances.into_iter().filter(|(_, is_there)| *is_there) {
+            if !kinds.contains(&"instances") {
+                return Err(Fault::value(
+                    key,
+                    "is about the kind `instances`, which `kinds` leaves out: add it there, or remove this",
+                ));
+            }
+        }
         let below = |folder: &Path, written: Option<Written<FilePath>>| -> Option<PathBuf> {
             written.map(|Written(FilePath(path))| folder.join(path))
         };
@@ -235,7 +249,7 @@ impl WrittenAccount {
             assume_role: (self.assume_role)
                 .map(|written| written.into_role(self.provider))
                 .transpose()?,
-            kinds: enabled(self.kinds, self.provider, registry)?,
+            kinds,
             tags: tags("tags", self.tags)?.unwrap_or_default(),
             discovery_tags: tags("discovery_tags", self.discovery_tags)?.unwrap_or(Tags::All),
             selection: selection::read(self.filters, self.keep, self.drop)?,

@@ -49,8 +49,8 @@ impl Metrics {
 impl Metrics {
     /// Takes everything about an account off the page.
     pub fn forget(&self, account: &str) {
-        metric::forget(&self.excess_permission, "account", account);
-        metric::forget(&self.last_success, "account", account);
+        metric::forget(&self.excess_permission, &[("account", account)]);
+        metric::forget(&self.last_success, &[("account", account)]);
     }
 }
 

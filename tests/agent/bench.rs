@@ -14,7 +14,7 @@ use vigie::config::{self, Settings};
 use vigie::demo::{Cloud, Key, Options, Request};
 use vigie::exposition::{self, Format, Part};
 use vigie::provider::Provider;
-use vigie::resources::KINDS;
+use vigie::resources::{KINDS, kinds_of};
 
 use crate::page::Page;
 
@@ -244,10 +244,13 @@ fn written(folder: &TempDir, head: &str, accounts: &[Account]) -> String {
     let mut settings = format!("{head}\n");
     for account in accounts {
         let file = account.key_file.unwrap_or(account.name);
-        let kinds = if account.every_kind || account.lines.contains("kinds = ") {
-            ""
+        let kinds = if account.every_kind {
+            let every: Vec<_> = kinds_of(account.provider).iter().map(|kind| kind.name).collect();
+            format!("kinds = {every:?}")
+        } else if account.lines.contains("kinds = ") {
+            String::new()
         } else {
-            "kinds = [\"instances\", \"load_balancers\"]"
+            "kinds = [\"instances\", \"load_balancers\"]".to_owned()
         };
         write_key(folder, file, &account.key, account.session_token);
         writeln!(
