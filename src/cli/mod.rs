@@ -7,6 +7,7 @@ mod check;
 mod demo;
 mod health;
 mod identity;
+mod manual;
 mod measured;
 mod metrics;
 mod once;
@@ -99,6 +100,19 @@ enum Command {
         /// As a table for documentation.
         #[arg(long)]
         markdown: bool,
+    },
+    /// Print the manual page, or write that of every command into a directory.
+    #[command(after_help = "Example:\n  vigie man --out /usr/local/share/man/man1")]
+    Man {
+        /// The directory.
+        #[arg(long, value_name = "DIRECTORY")]
+        out: Option<PathBuf>,
+    },
+    /// Print what a shell takes to complete commands and flags.
+    #[command(after_help = "Example:\n  vigie completions bash > /etc/bash_completion.d/vigie")]
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
     },
     /// Ask the agent on this machine whether it is healthy, as container engines do.
     ///
@@ -333,6 +347,8 @@ impl Cli {
                 wait_for(check::check(&settings, live))
             }
             Command::Metrics { markdown } => metrics::metrics(markdown),
+            Command::Man { out } => manual::manual(out.as_deref()),
+            Command::Completions { shell } => manual::completions(shell),
             Command::Health { url, listen } => wait_for(health::health(url, &listen)),
             Command::Demo(arguments) => {
                 start_log(LogFormat::Text, "info");

@@ -920,3 +920,11 @@ fn relative_credentials_are_where_a_service_manager_puts_them() {
         Some(Path::new("/etc/key"))
     );
 }
+
+#[test]
+fn selection_of_instances_that_are_not_polled_is_refused() {
+    assert_eq!(
+        account("kinds = [\"load_balancers\"]\nkeep = { env = [\"prod\"] }"),
+        "`account[0].keep` is about the kind `instances`, which `kinds` leaves out: add it there, or remove this"
+    );
+}

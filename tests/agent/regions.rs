@@ -105,9 +105,22 @@ async fn regions_come_and_go_and_what_no_host_can_be_called_is_left_out() {
         _ => Answer::one_instance(asked),
     });
     pass(11 * 60).await;
+    let page = bench.shown();
     assert_eq!(
-        regions_of(&bench.shown(), "cloud_instance_state"),
+        regions_of(&page, "cloud_instance_state"),
         names(&["us-east-1", "me-south-1"])
+    );
+    // Whatever told of the one that is gone would be told of for ever.
+    let told = page.samples().find(|(series, _)| {
+        series
+            .labels
+            .get("region")
+            .is_some_and(|region| region == "eu-west-1")
+    });
+    assert!(told.is_none(), "{told:?}");
+    assert!(
+        bench.page.is_ready(),
+        "a region that is new does not make it less so"
     );
 }
 

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use vigie::demo::Options;
 
-use crate::bench::{ACTIONS, Account, Bench, cloud, regions, still, still_aws, watcher};
+use crate::bench::{ACTIONS, Account, Bench, cloud, pass, regions, still, still_aws, watcher};
 use crate::page::{Page, Series};
+use crate::scripted::{Answer, Scripted};
 
 const KINDS: &str = "kinds = [\"instances\", \"load_balancers\"]";
 
@@ -87,4 +88,29 @@ async fn shard_without_a_part_serves_its_own_metrics() {
     let page = Arc::clone(&bench.page);
     bench.start();
     assert!(page.watched().is_empty());
+}
+
+/// Each process tries a wrong key by itself; the cloud counts the refusals of all.
+#[tokio::test(start_paused = true)]
+async fn shards_with_one_wrong_key_do_not_lock_the_account_together() {
+    let cloud = Scripted::start(|_| Answer::refusal()).await;
+    let account = || Account {
+        regions: &["eu-west-2", "us-east-2"],
+        lines: "kinds = [\"instances\"]\nrequests_per_second = 100",
+        ..cloud.account()
+    };
+    let mut shards = ["0/2", "1/2"].map(|shard| {
+        let head = format!("shard = {shard:?}\ninterval = \"10s\"\nstale_after = \"60s\"");
+        Bench::new(&head, &[account()])
+    });
+    for shard in &mut shards {
+        shard.start();
+    }
+    pass(3600).await;
+    assert!(cloud.refusals() > 4, "they try again");
+    assert!(
+        cloud.longest_row() < 4,
+        "{} refusals in a row",
+        cloud.longest_row()
+    );
 }

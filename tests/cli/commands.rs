@@ -8,7 +8,7 @@ use crate::demo::Demo;
 use crate::page::Page;
 use crate::vigie::{run, vigie};
 
-const COMMANDS: [&str; 10] = [
+const COMMANDS: [&str; 12] = [
     "run",
     "once",
     "bootstrap",
@@ -19,6 +19,8 @@ const COMMANDS: [&str; 10] = [
     "metrics",
     "health",
     "demo",
+    "man",
+    "completions",
 ];
 
 #[tokio::test]
@@ -209,4 +211,34 @@ async fn listed_as_markdown() -> BTreeMap<String, Listed> {
         (name.trim_matches('`').to_owned(), listed)
     });
     rows.collect()
+}
+
+#[tokio::test]
+async fn manual_pages_and_completions_know_every_command() {
+    let page = run(&mut vigie(&["man"])).await;
+    assert_eq!((page.code, page.stderr.as_str()), (Some(0), ""));
+    assert!(page.stdout.contains(".TH vigie 1"), "{}", page.stdout);
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let written = run(vigie(&["man", "--out"]).arg(folder.path())).await;
+    assert_eq!(written.code, Some(0), "{}", written.stderr);
+    for command in COMMANDS {
+        let page = folder.path().join(format!("vigie-{command}.1"));
+        let page = std::fs::read_to_string(page).expect("every command has a page");
+        assert!(page.contains(&format!(".TH vigie-{command} 1")), "{page}");
+    }
+    for shell in ["bash", "zsh", "fish"] {
+        let script = run(&mut vigie(&["completions", shell])).await;
+        assert_eq!(script.code, Some(0), "{}", script.stderr);
+        for command in COMMANDS {
+            assert!(script.stdout.contains(command), "{shell} does not know {command}");
+        }
+    }
+    let nowhere = run(&mut vigie(&["man", "--out", "/nowhere/at/all"])).await;
+    assert_eq!(nowhere.code, Some(1));
+    assert!(
+        nowhere.stderr.contains("is it a directory?"),
+        "{}",
+        nowhere.stderr
+    );
+    assert_eq!(run(&mut vigie(&["completions", "tcl"])).await.code, Some(64));
 }
