@@ -81,20 +81,26 @@ async fn targets_are_no_shorter_list_while_the_regions_of_an_account_are_not_fou
         "[[account]]\nname = \"every\"\nprovider = \"aws\"\nregions = [\"*\"]\nkinds = [\"instances\"]\n\
          credentials_file = \"credentials\"\nendpoints = {{ ec2 = {url:?}, elb = {url:?}, iam = {url:?} }}"
     );
-    let mut agent = watching(&demo, &every);
-    let failed = agent.poll_once().await;
-    assert_eq!(
-        failed.iter().map(|failed| failed.kind).collect::<Vec<_>>(),
-        ["regions"]
-    );
+    let agent = watching(&demo, &every);
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let address = listener.local_addr().expect("it has an address");
+    let server = server::run(listener, Arc::clone(&agent.page), std::future::pending());
+    let _served = tokio::spawn(server);
+    let _polls = agent.start();
+    let url = |query: &str| format!("http://{address}/sd/instances{query}");
 
-    let scene = Scene::serve(agent, demo).await;
-    for (query, status) in [("", 503), ("?account=every", 503), ("?account=demo", 200)] {
-        let answer = scene.ask("GET", &format!("/sd/instances{query}"), &[]).await;
-        assert_eq!(answer.status().as_u16(), status, "{query}");
+    wait_for("the targets of the account whose region is named", async || {
+        get(&url("?account=demo")).await
+    })
+    .await;
+    for query in ["", "?account=every", "?region=eu-west-1"] {
+        let answer = HTTP.get(url(query)).send().await.expect("it answers");
+        assert_eq!(answer.status().as_u16(), 503, "{query}");
         let text = answer.text().await.expect("it is text");
-        let told = text.contains("the regions of account `every` are not found yet");
-        assert_eq!(told, status == 503, "{text}");
+        assert!(
+            text.contains("the regions of account `every` are not found yet"),
+            "{text}"
+        );
     }
 }
 
@@ -359,13 +365,15 @@ async fn scrape_that_never_ends_is_cut_off_after_sigterm() {
 }
 
 #[tokio::test]
-async fn hang_up_is_told_of_and_ends_nothing() {
+async fn hang_up_takes_the_settings_anew_and_ends_nothing() {
     let (_demo, agent, address) = running(3).await;
 
     agent.signal("HUP").await;
 
     agent
-        .wait_to_say("the hang-up", |said| said.contains("SIGHUP").then_some(()))
+        .wait_to_say("what came of the hang-up", |said| {
+            said.contains("settings are in force unchanged=1").then_some(())
+        })
         .await;
     get(&format!("http://{address}/-/ready"))
         .await
