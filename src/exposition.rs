@@ -7,27 +7,29 @@
 //! <https://github.com/prometheus/OpenMetrics/blob/v1.0.0/specification/OpenMetrics.md>.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use flate2::Crc;
 use prometheus::Registry;
 use prometheus::core::Collector as _;
 use prometheus::process_collector::ProcessCollector;
-use prometheus::proto::{Metric, MetricFamily, MetricType};
+use prometheus::proto::MetricType;
 
 use crate::joined::{self, Joined};
-use crate::metric::{self, Family};
+use crate::metric::Family;
 use crate::poller::Watched;
-use crate::reading::{Reading, Text};
+use crate::reading::Reading;
 use crate::resources::KINDS;
 
+mod own;
 mod part;
+mod pieces;
 
+use own::{push_family, push_head, type_name};
 pub use part::Part;
+use pieces::Pieces;
 
 /// The agent's own family here.
 pub static FAMILIES: [&Family; 1] = [&BUILD_INFO];
@@ -301,244 +303,4 @@ pub struct FamilyDescription {
     pub labels: &'static [&'static str],
     /// One sentence.
     pub help: String,
-}
-
-/// A page being put together.
-struct Pieces {
-    done: Vec<Bytes>,
-    /// Lines that are rendered for this page alone.
-    pending: String,
-    /// The checksum of all so far, where the page is compressed.
-    checksum: Option<Crc>,
-}
-
-impl Pieces {
-    fn new(gzip: bool) -> Self {
-        let mut pieces = Self {
-            done: Vec::new(),
-            pending: String::new(),
-            checksum: None,
-        };
-        if gzip {
-            // RFC 1952: deflate, no flags, no time, no extra, unknown system.
-            pieces
-                .done
-                .push(Bytes::from_static(&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff]));
-            pieces.checksum = Some(Crc::new());
-        }
-        pieces
-    }
-
-    fn push(&mut self, text: &Text) {
-        self.flush();
-        self.append(text);
-    }
-
-    fn flush(&mut self) {
-        if !self.pending.is_empty() {
-            let text = Text::new(std::mem::take(&mut self.pending));
-            self.append(&text);
-        }
-    }
-
-    fn append(&mut self, text: &Text) {
-        match &mut self.checksum {
-            Some(checksum) => {
-                let deflated = text.deflated();
-                checksum.combine(&deflated.checksum);
-                self.done.push(deflated.bytes.clone());
-            }
-            None => self.done.push(text.plain.clone()),
-        }
-    }
-
-    fn finish(mut self) -> Assembled {
-        self.flush();
-        if let Some(checksum) = &self.checksum {
-            // An empty last block, then checksum and length.
-            let mut end = vec![0x03, 0x00];
-            end.extend_from_slice(&checksum.sum().to_le_bytes());
-            end.extend_from_slice(&checksum.amount().to_le_bytes());
-            self.done.push(end.into());
-        }
-        let length = self.done.iter().map(Bytes::len).sum();
-        Assembled {
-            pieces: self.done,
-            length,
-        }
-    }
-}
-
-fn push_head(page: &mut String, name: &str, help: &str, kind: &str, format: Format) {
-    // OpenMetrics names a counter without the suffix of its sample.
-    let name = match format {
-        Format::OpenMetrics if kind == "counter" => name.strip_suffix("_total").unwrap_or(name),
-        _ => name,
-    };
-    page.push_str("# HELP ");
-    page.push_str(name);
-    page.push(' ');
-    match format {
-        Format::OpenMetrics => metric::push_label_value(page, help),
-        Format::Text => page.push_str(&help.replace('\\', "\\\\").replace('\n', "\\n")),
-    }
-    page.push_str("\n# TYPE ");
-    page.push_str(name);
-    page.push(' ');
-    page.push_str(kind);
-    page.push('\n');
-}
-
-fn push_family(page: &mut String, family: &MetricFamily, format: Format, part: &Part) {
-    let of_part = |metric: &&Metric| {
-        let labels = metric.get_label().iter();
-        part.shows_own(labels.map(|label| (label.name(), label.value())))
-    };
-    let mut metrics = family.get_metric().iter().filter(of_part).peekable();
-    if metrics.peek().is_none() {
-        return;
-    }
-    let (name, kind) = (family.name(), family.get_field_type());
-    push_head(page, name, family.help(), type_name(kind), format);
-    for metric in metrics {
-        match kind {
-            MetricType::HISTOGRAM => push_histogram(page, name, metric),
-            MetricType::COUNTER => push_sample(page, name, metric, None, metric.get_counter().get_value()),
-            _ => push_sample(page, name, metric, None, metric.get_gauge().get_value()),
-        }
-    }
-}
-
-fn push_histogram(page: &mut String, name: &str, metric: &Metric) {
-    let histogram = metric.get_histogram();
-    let count = histogram.get_sample_count() as f64;
-    let bucket = format!("{name}_bucket");
-    for step in histogram.get_bucket() {
-        let mut bound = String::new();
-        metric::push_value(&mut bound, step.upper_bound());
-        // OpenMetrics wants a float here; text takes either, and a series must not change with the format.
-        if !bound.contains(['.', 'I']) {
-            bound.push_str(".0");
-        }
-        push_sample(
-            page,
-            &bucket,
-            metric,
-            Some(("le", &bound)),
-            step.cumulative_count() as f64,
-        );
-    }
-    push_sample(page, &bucket, metric, Some(("le", "+Inf")), count);
-    push_sample(
-        page,
-        &format!("{name}_sum"),
-        metric,
-        None,
-        histogram.get_sample_sum(),
-    );
-    push_sample(page, &format!("{name}_count"), metric, None, count);
-}
-
-fn push_sample(page: &mut String, name: &str, metric: &Metric, extra: Option<(&str, &str)>, value: f64) {
-    page.push_str(name);
-    let labels = metric
-        .get_label()
-        .iter()
-        .map(|label| (label.name(), label.value()));
-    let mut separator = '{';
-    for (name, value) in labels.chain(extra) {
-        write!(page, "{separator}{name}=\"").expect("writing to a String cannot fail");
-        metric::push_label_value(page, value);
-        page.push('"');
-        separator = ',';
-    }
-    page.push_str(if separator == ',' { "} " } else { " " });
-    metric::push_value(page, value);
-    page.push('\n');
-}
-
-fn type_name(kind: MetricType) -> &'static str {
-    match kind {
-        MetricType::COUNTER => "counter",
-        MetricType::HISTOGRAM => "histogram",
-        MetricType::GAUGE => "gauge",
-        _ => "unknown",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn compressed_pieces_make_one_valid_stream() {
-        use std::io::Read as _;
-
-        let long = "cloud_instance_state{instance_id=\"i-1\"} 1\n".repeat(50_000);
-        for texts in [
-            vec![],
-            vec![String::new()],
-            vec!["a\n".to_owned(), long.clone(), "b".repeat(70_000)],
-        ] {
-            let mut pieces = Pieces::new(true);
-            let mut expected = "# head\n".to_owned();
-            pieces.pending.push_str("# head\n");
-            for text in texts {
-                expected.push_str(&text);
-                pieces.push(&Text::new(text));
-            }
-            let assembled = pieces.finish().pieces.concat();
-            // The strict reader: one member, nothing behind it, checksum and length right.
-            let mut reader = flate2::bufread::GzDecoder::new(assembled.as_slice());
-            let mut plain = String::new();
-            reader.read_to_string(&mut plain).unwrap();
-            assert_eq!(plain, expected);
-            assert!(reader.into_inner().is_empty());
-        }
-    }
-
-    #[test]
-    fn own_metrics_are_written_in_both_formats() {
-        static EVENTS: Family = Family::counter("x_events_total", &["a"], "Events with a \\ in the help.");
-        static TIMES: Family = Family::histogram("x_seconds", &[], "Times.");
-        static NONE: Family = Family::counter("x_none_total", &["a"], "Without a sample.");
-        let registry = Registry::new();
-        EVENTS
-            .int_counter_vec(&registry)
-            .unwrap()
-            .with_label_values(&["q\"\n"])
-            .inc();
-        TIMES
-            .histogram_vec(&registry, &[0.5, 1.0])
-            .unwrap()
-            .with_label_values::<&str>(&[])
-            .observe(0.7);
-        NONE.int_counter_vec(&registry).unwrap();
-        let rendered = |format| {
-            let mut page = String::new();
-            registry
-                .gather()
-                .iter()
-                .for_each(|family| push_family(&mut page, family, format, &Part::default()));
-            page
-        };
-        let text = [
-            r"# HELP x_events_total Events with a \\ in the help.",
-            "# TYPE x_events_total counter",
-            r#"x_events_total{a="q\"\n"} 1"#,
-            "# HELP x_seconds Times.",
-            "# TYPE x_seconds histogram",
-            r#"x_seconds_bucket{le="0.5"} 0"#,
-            r#"x_seconds_bucket{le="1.0"} 1"#,
-            r#"x_seconds_bucket{le="+Inf"} 1"#,
-            "x_seconds_sum 0.7",
-            "x_seconds_count 1\n",
-        ]
-        .join("\n");
-        assert_eq!(rendered(Format::Text), text);
-        let open_metrics = text
-            .replace("HELP x_events_total", "HELP x_events")
-            .replace("TYPE x_events_total", "TYPE x_events");
-        assert_eq!(rendered(Format::OpenMetrics), open_metrics);
-    }
 }

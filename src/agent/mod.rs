@@ -20,6 +20,7 @@ use crate::metric::Family;
 use crate::poller;
 use crate::reading::Reading;
 use plan::{Plan, Prepared, Region, Workshop};
+pub(crate) use regions::FIND_AGAIN;
 pub use running::Running;
 
 /// Everything that runs, before it runs.

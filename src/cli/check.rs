@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 
 use super::{Failure, after_printing, measured, once};
-use crate::agent::{Agent, some_found};
+use crate::agent::{Agent, FIND_AGAIN, some_found};
 use crate::config::{Account, Settings};
 use crate::credentials::{self, Found};
 use crate::identity::audit;
@@ -60,8 +60,9 @@ fn forecast(settings: &Settings) -> String {
     for account in &settings.accounts {
         if account.regions.is_every() {
             let line = format!(
-                "#   {}: 6 an hour to find its regions; in each of them what follows\n",
-                account.name
+                "#   {}: {:.0} an hour to find its regions; in each of them what follows\n",
+                account.name,
+                3600.0 / FIND_AGAIN.as_secs_f64()
             );
             text.push_str(&line);
             push_region(&mut text, settings, account, "*", None);

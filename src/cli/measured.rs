@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::time::Duration;
 
+use crate::agent::FIND_AGAIN;
 use crate::config::Settings;
 use crate::exposition::{Format, Page, Part};
 use crate::resources::{self, KINDS};
@@ -17,7 +19,7 @@ pub(super) fn measured(settings: &Settings, page: &Page) -> String {
             .get(&(account.clone(), region.clone(), kind))
             .copied()
             .unwrap_or_default();
-        let an_hour = calls * 3600.0 / settings.interval_of(kind).as_secs_f64();
+        let an_hour = calls * 3600.0 / interval_of(settings, kind).as_secs_f64();
         let found = match page.reading(&watched) {
             Some(reading) => {
                 let objects = reading.objects;
@@ -40,7 +42,7 @@ pub(super) fn measured(settings: &Settings, page: &Page) -> String {
         let (mut a_poll, mut an_hour) = (0.0, 0.0);
         for ((_, _, kind), calls) in of_place {
             a_poll += calls;
-            an_hour += calls * 3600.0 / settings.interval_of(kind).as_secs_f64();
+            an_hour += calls * 3600.0 / interval_of(settings, kind).as_secs_f64();
         }
         let part = Part {
             accounts: vec![account.clone()],
@@ -60,6 +62,15 @@ pub(super) fn measured(settings: &Settings, page: &Page) -> String {
         &format!("the whole page: {}", size(page, &Part::default())),
     );
     text
+}
+
+/// Regions are found less often than anything is polled.
+fn interval_of(settings: &Settings, kind: &str) -> Duration {
+    if kind == resources::regions::KIND.name {
+        FIND_AGAIN
+    } else {
+        settings.interval_of(kind)
+    }
 }
 
 fn push(text: &mut String, line: &str) {
