@@ -96,6 +96,7 @@ deb: static
 	target/tools/bin/cargo-deb --locked --no-build --target $(MUSL) --output target/debian/
 
 test-container: image
+	deploy/parts.sh sandbox
 	deploy/container/test.sh target/image/vigie.tar
 	deploy/parts.sh compose
 	deploy/container/test-compose.sh

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Get what building and testing the deliveries needs: parts.sh musl | buildah | systemd | cargo-deb | compose
+# Get what building and testing the deliveries needs: parts.sh musl | buildah | sandbox | systemd | cargo-deb | compose
 # A part that cannot be had is an error that says what to install.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -33,10 +33,18 @@ buildah() {
     program buildah buildah
 }
 
+# What tests look at a running program with.
+sandbox() {
+    program ip iproute2
+    program curl curl
+    program openssl openssl
+    program pgrep procps
+}
+
 # systemd itself, to be started in a file system of its own.
 systemd() {
     program systemd-analyze systemd
-    program ip iproute2
+    sandbox
 }
 
 # The version is pinned: it decides about scripts that run as root at users' machines.
@@ -59,7 +67,7 @@ compose() {
 
 for part in "$@"; do
     case $part in
-    musl | buildah | systemd | compose) "$part" ;;
+    musl | buildah | sandbox | systemd | compose) "$part" ;;
     cargo-deb) cargo_deb ;;
     *) give_up "no such part: $part" ;;
     esac

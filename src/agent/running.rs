@@ -86,7 +86,7 @@ impl Running {
         // Put together once for nothing: what is wrong shows before anything is ended.
         if let Err(error) = Agent::new(&settings, self.workshop.variables()) {
             self.refused();
-            return Err(error);
+            return Err(error.context("the settings in force stay"));
         }
         self.warn_of_what_waits_for_a_restart(&settings);
         let parts = parts(&settings);
@@ -117,7 +117,10 @@ impl Running {
                     begun.push((basis, account));
                 }
                 // A file that was good a moment ago.
-                Err(error) => outcome = outcome.and(Err(error)),
+                Err(error) => {
+                    let told = "the other accounts have the new settings, and this one is not polled";
+                    outcome = outcome.and(Err(error.context(told)));
+                }
             }
         }
         info!(

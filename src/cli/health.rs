@@ -14,7 +14,7 @@ use crate::config::Address;
 pub(super) async fn health(url: Option<Url>, listen: &ListenArgument) -> Result<(), Failure> {
     let url = match url {
         Some(url) => url,
-        None => usual_url(&Given::value(listen.listen.as_ref()).unwrap_or_default()),
+        None => usual_url(&Given::value(listen.listen.as_ref()).unwrap_or_default())?,
     };
     if url.scheme() != "http" {
         return Err(Failure::usage(anyhow!(
@@ -33,7 +33,7 @@ pub(super) async fn health(url: Option<Url>, listen: &ListenArgument) -> Result<
 }
 
 /// Where an agent that listens there is asked. What listens on every address listens on loopback too.
-fn usual_url(listen: &Address) -> Url {
+fn usual_url(listen: &Address) -> Result<Url, Failure> {
     let address = listen.as_str();
     let address = match address.rsplit_once(':') {
         Some(("0.0.0.0", port)) => format!("127.0.0.1:{port}"),
@@ -41,8 +41,11 @@ fn usual_url(listen: &Address) -> Url {
         _ => address.to_owned(),
     };
     let url = format!("http://{address}/-/healthy");
-    url.parse()
-        .expect("an address is a host and a port, as URLs have them")
+    url.parse::<Url>().map_err(|error| {
+        Failure::usage(anyhow!(
+            "`--listen` (or VIGIE_LISTEN) is {listen}, which no URL can hold ({error}): name what to ask with `--url`"
+        ))
+    })
 }
 
 /// The status of the answer. Written out, since a client for clouds would want certificates to trust first.
@@ -113,7 +116,7 @@ mod tests {
             ("localhost:80", "http://localhost/-/healthy"),
         ] {
             let listen = listen.parse().unwrap();
-            assert_eq!(usual_url(&listen).as_str(), url);
+            assert_eq!(usual_url(&listen).unwrap().as_str(), url);
         }
     }
 
@@ -129,6 +132,14 @@ mod tests {
             b"HTTP/1.1 20x",
         ] {
             assert_eq!(status(other).filter(|status| *status >= 100), None, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn address_that_no_url_can_hold_is_refused() {
+        for listen in ["256.1.1.1:80", "1.2.3.4.5:80", "xn--a:80"] {
+            let refused = usual_url(&listen.parse().unwrap()).unwrap_err();
+            assert_eq!(refused.exit_code, Failure::USAGE, "{listen}");
         }
     }
 }

@@ -24,6 +24,8 @@ pub(super) struct Origin<'a> {
 }
 
 pub(super) async fn run(settings: &Settings, origin: Origin<'_>) -> Result<(), Failure> {
+    // From here on SIGHUP ends nothing, however long looking for keys takes.
+    let _listened_for = signal(SignalKind::hangup()).context("listening for SIGHUP")?;
     let agent = Agent::new(settings, &credentials::process_variables()).map_err(Failure::usage)?;
     agent.find_keys().await.map_err(Failure::usage)?;
     let listener = bind(settings.listen.as_str()).await.map_err(Failure::usage)?;
@@ -97,11 +99,11 @@ async fn reloaded(
         Ok(settings) => running.reload(settings).await,
         Err(error) => {
             running.refused();
-            Err(error)
+            Err(error.context("the settings in force stay"))
         }
     };
     outcome.map_err(|error| {
-        error!("the settings in force stay: {error:#}");
+        error!("{error:#}");
         format!("{error:#}")
     })
 }

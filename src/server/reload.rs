@@ -35,10 +35,7 @@ pub(super) async fn ask(reloads: mpsc::Sender<Reload>) -> (StatusCode, String) {
     }
     match answered.await {
         Ok(Ok(())) => (StatusCode::OK, "the settings are in force\n".to_owned()),
-        Ok(Err(why)) => (
-            StatusCode::INTERNAL_SERVER_ERROR,
-            format!("the settings in force stay: {why}\n"),
-        ),
+        Ok(Err(why)) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{why}\n")),
         Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "vigie is ending\n".to_owned()),
     }
 }

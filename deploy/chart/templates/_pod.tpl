@@ -132,6 +132,6 @@ tcpSocket:
 httpGet:
   path: {{ .path }}
   port: metrics
-  scheme: {{ upper .web.scheme }}
+  scheme: HTTP
 {{- end -}}
 {{- end -}}

@@ -60,10 +60,4 @@
 {{- end -}}
 {{- end -}}
 
-{{- if and $values.serviceMonitor.enabled $values.serviceMonitor.tlsConfig (ne $values.web.scheme "https") -}}
-{{- fail "serviceMonitor.tlsConfig is set, and web.scheme is \"http\": set web.scheme=https" -}}
-{{- end -}}
-{{- if and (eq $values.web.scheme "https") (not $values.settings.web_config_file) -}}
-{{- fail "web.scheme is \"https\", and settings.web_config_file is missing, so that vigie has no certificate: name the file there and bring it with extraVolumes" -}}
-{{- end -}}
 {{- end -}}

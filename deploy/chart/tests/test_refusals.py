@@ -69,8 +69,6 @@ BY_A_TEMPLATE = [
         "annotate that service account with the role yourself",
     ),
     (values("podDisruptionBudget.minAvailable=1"), "no node could ever be drained: use podDisruptionBudget.maxUnavailable"),
-    (values("web.scheme=https"), "settings.web_config_file is missing, so that vigie has no certificate"),
-    (values("serviceMonitor.enabled=true", "serviceMonitor.tlsConfig.serverName=watch"), "set web.scheme=https"),
     (
         values("prometheusRule.enabled=true", "prometheusRule.disabled[0]=NoSuchAlert"),
         'disabled names "NoSuchAlert", which is no alert: there are',
