@@ -61,6 +61,7 @@ compose() {
     program=$PWD/target/tools/bin/compose-spec
     [ "$(go version -m "$program" 2>/dev/null | awk '$1 == "mod" { print $3 }')" = "$version" ] && return
     command -v go >/dev/null || give_up "compose.yaml is validated by a program in Go: install Go."
+    mkdir -p target/tools/bin
     GOBIN=$PWD/target/tools/go go install "github.com/compose-spec/compose-go/v2/cmd@$version" &&
         mv target/tools/go/cmd "$program" || give_up "compose-go $version could not be built."
 }
