@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -181,11 +181,11 @@ impl Page {
         // Before the readings: one that is published meanwhile is then newer than its age says, never older.
         let own = self.registry.gather();
         let readings = self.readings(part);
-        for (family, places) in families_of_readings() {
+        for Placed { family, places } in FAMILIES_OF_READINGS.iter() {
             let mut is_headed = false;
             for (origin, index) in places {
-                let of_origin = readings.iter().filter(|(from, _)| *from == origin);
-                let texts = of_origin.filter_map(|(_, reading)| reading.texts.get(index));
+                let of_origin = readings.iter().filter(|(from, _)| from == origin);
+                let texts = of_origin.filter_map(|(_, reading)| reading.texts.get(*index));
                 for text in texts.filter(|text| !text.plain.is_empty()) {
                     if !is_headed {
                         let kind = family.kind.name();
@@ -253,27 +253,39 @@ enum Origin {
     Joined,
 }
 
-/// Every family that readings can hold, once, and in which of them it stands at which place. A page may not repeat a
-/// family, and two kinds may share one.
-fn families_of_readings() -> Vec<(&'static Family, Vec<(Origin, usize)>)> {
+/// A family, and in which readings it stands at which place.
+struct Placed {
+    family: &'static Family,
+    places: Vec<(Origin, usize)>,
+}
+
+/// Every family that readings can hold, once: a page may not repeat a family, and two kinds may share one.
+static FAMILIES_OF_READINGS: LazyLock<Vec<Placed>> = LazyLock::new(|| {
     let of_kinds = KINDS
         .into_iter()
         .map(|kind| (Origin::Kind(kind.name), kind.families));
-    let mut listed: Vec<(&'static Family, Vec<(Origin, usize)>)> = Vec::new();
+    let mut listed: Vec<Placed> = Vec::new();
     for (origin, families) in of_kinds.chain([(Origin::Joined, &joined::FAMILIES[..])]) {
         for (index, family) in families.iter().enumerate() {
-            match listed.iter_mut().find(|(known, _)| std::ptr::eq(*known, *family)) {
-                Some((_, places)) => places.push((origin, index)),
-                None => listed.push((family, vec![(origin, index)])),
+            let place = (origin, index);
+            match listed
+                .iter_mut()
+                .find(|placed| std::ptr::eq(placed.family, *family))
+            {
+                Some(placed) => placed.places.push(place),
+                None => listed.push(Placed {
+                    family,
+                    places: vec![place],
+                }),
             }
         }
     }
     listed
-}
+});
 
 /// Every family that can be on the page: the kinds', the agent's own, the process's.
 pub fn families(own: &[&'static Family]) -> Vec<FamilyDescription> {
-    let readings = families_of_readings().into_iter().map(|(family, _)| family);
+    let readings = FAMILIES_OF_READINGS.iter().map(|placed| placed.family);
     let described = readings
         .chain(own.iter().copied())
         .map(|family| FamilyDescription {
