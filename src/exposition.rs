@@ -22,6 +22,7 @@ use crate::metric::Family;
 use crate::poller::Watched;
 use crate::reading::Reading;
 use crate::resources::KINDS;
+use crate::text::{Compressor, Text};
 
 mod own;
 mod part;
@@ -29,7 +30,7 @@ mod pieces;
 
 use own::{push_family, push_head, type_name};
 pub use part::Part;
-use pieces::Pieces;
+use pieces::{Piece, Pieces};
 
 /// The agent's own family here.
 pub static FAMILIES: [&Family; 1] = [&BUILD_INFO];
@@ -76,12 +77,18 @@ struct Shown {
     joined: Vec<Arc<Joined>>,
 }
 
-/// A page put together: pieces to be sent one after the other.
+/// A page put together, to be sent some at a time.
 pub struct Assembled {
-    /// The pieces.
-    pub pieces: Vec<Bytes>,
-    /// Their length together.
+    pieces: Vec<Piece>,
+    /// The length of all of it, in bytes.
     pub length: usize,
+}
+
+impl Assembled {
+    /// What is to be sent, one after the other. What a page without compression holds is inflated as it is asked for.
+    pub fn chunks(self) -> impl Iterator<Item = Bytes> + Send {
+        self.pieces.into_iter().flat_map(Piece::chunks)
+    }
 }
 
 impl Page {
@@ -181,27 +188,28 @@ impl Page {
         // Before the readings: one that is published meanwhile is then newer than its age says, never older.
         let own = self.registry.gather();
         let readings = self.readings(part);
-        for Placed { family, places } in FAMILIES_OF_READINGS.iter() {
+        for Placed { head, places, .. } in FAMILIES_OF_READINGS.iter() {
             let mut is_headed = false;
             for (origin, index) in places {
                 let of_origin = readings.iter().filter(|(from, _)| from == origin);
                 let texts = of_origin.filter_map(|(_, reading)| reading.texts.get(*index));
-                for text in texts.filter(|text| !text.plain.is_empty()) {
+                for text in texts.filter(|text| !text.is_empty()) {
                     if !is_headed {
-                        let kind = family.kind.name();
-                        push_head(&mut pieces.pending, family.name, family.help, kind, format);
+                        pieces.push(&head[format as usize]);
                         is_headed = true;
                     }
                     pieces.push(text);
                 }
             }
         }
+        let mut lines = String::new();
         for family in &own {
-            push_family(&mut pieces.pending, family, format, part);
+            push_family(&mut lines, family, format, part);
         }
         if format == Format::OpenMetrics {
-            pieces.pending.push_str("# EOF\n");
+            lines.push_str("# EOF\n");
         }
+        pieces.push(&Text::new(lines, &mut Compressor::default()));
         pieces.finish()
     }
 
@@ -256,6 +264,8 @@ enum Origin {
 /// A family, and in which readings it stands at which place.
 struct Placed {
     family: &'static Family,
+    /// What stands above its samples, in either format.
+    head: [Text; 2],
     places: Vec<(Origin, usize)>,
 }
 
@@ -264,6 +274,7 @@ static FAMILIES_OF_READINGS: LazyLock<Vec<Placed>> = LazyLock::new(|| {
     let of_kinds = KINDS
         .into_iter()
         .map(|kind| (Origin::Kind(kind.name), kind.families));
+    let mut compressor = Compressor::default();
     let mut listed: Vec<Placed> = Vec::new();
     for (origin, families) in of_kinds.chain([(Origin::Joined, &joined::FAMILIES[..])]) {
         for (index, family) in families.iter().enumerate() {
@@ -275,6 +286,11 @@ static FAMILIES_OF_READINGS: LazyLock<Vec<Placed>> = LazyLock::new(|| {
                 Some(placed) => placed.places.push(place),
                 None => listed.push(Placed {
                     family,
+                    head: [Format::Text, Format::OpenMetrics].map(|format| {
+                        let mut head = String::new();
+                        push_head(&mut head, family.name, family.help, family.kind.name(), format);
+                        Text::new(head, &mut compressor)
+                    }),
                     places: vec![place],
                 }),
             }

@@ -79,9 +79,8 @@ impl Joined {
         }
     }
 
-    /// Takes a new reading of a kind, and joins it to what it says more with. `finish` is given what came of it
-    /// before it is shown.
-    pub fn take(&self, kind: &'static str, reading: &Arc<Reading>, finish: impl Fn(&Reading)) {
+    /// Takes a new reading of a kind, and joins it to what it says more with.
+    pub fn take(&self, kind: &'static str, reading: &Arc<Reading>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let State { instances, balancers } = &mut *state;
         if reading.facts.instances.is_some() {
@@ -105,9 +104,7 @@ impl Joined {
         };
         for (of, balancers) in balancers {
             if reading.facts.instances.is_some() || *of == kind {
-                let joined = self.join(listed, balancers);
-                finish(&joined);
-                balancers.joined = Some(Arc::new(joined));
+                balancers.joined = Some(Arc::new(self.join(listed, balancers)));
             }
         }
     }

@@ -11,6 +11,8 @@
 pub mod provider;
 // What a metric is: name, type, labels, help.
 pub mod metric;
+// Lines of the page, compressed as they are written.
+pub mod text;
 // Where keys come from.
 pub mod credentials;
 // AWS Signature Version 4.

@@ -186,14 +186,8 @@ impl Poll {
     async fn poll(&self, status: &watch::Sender<Status>, purpose: For) -> Result<Arc<Reading>, Error> {
         let (at, begun) = (Timestamp::now(), Instant::now());
         let outcome = self.observe(at, begun, purpose).await;
-        let finish = |reading: &Reading| {
-            if purpose == For::Scrapes {
-                reading.compress();
-            }
-        };
         if let Ok(reading) = &outcome {
-            finish(reading);
-            self.joined.take(self.kind.name, reading, finish);
+            self.joined.take(self.kind.name, reading);
         }
         let labels = self.labels();
         let took = begun.elapsed();

@@ -2,15 +2,12 @@
 
 mod line;
 
-use std::sync::OnceLock;
-
-use bytes::Bytes;
-use flate2::{Compress, Compression, Crc, FlushCompress};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::metric::Family;
 use crate::resource::{Facts, Observation, Targets, TargetsWriter};
+use crate::text::Text;
 pub use line::Line;
 
 /// All samples of one kind in one account and region, as of one poll.
@@ -28,7 +25,9 @@ pub struct Reading {
     pub skipped: usize,
     /// What the first of them was.
     pub first_skipped: Option<String>,
-    /// The rendered samples of each family, in the order the kind lists them.
+    /// The families, in the order the kind lists them.
+    families: &'static [&'static Family],
+    /// The rendered samples of each.
     pub texts: Vec<Text>,
     /// What other rooms may compute with.
     pub facts: Facts,
@@ -48,7 +47,8 @@ impl Reading {
             objects: observation.objects,
             skipped: observation.skipped,
             first_skipped: observation.first_skipped.clone(),
-            texts: observation.into_texts().into_iter().map(Text::new).collect(),
+            families: observation.families(),
+            texts: observation.into_texts(),
         }
     }
 
@@ -62,81 +62,18 @@ impl Reading {
                 .is_ok_and(|age: std::time::Duration| age > limit)
     }
 
-    /// The samples of a family, read back; none if the kind does not write it.
-    pub fn lines<'a>(&'a self, family: &'static Family) -> impl Iterator<Item = Line<'a>> {
-        let is_of_family = move |text: &&Text| {
-            let labels = text.plain.strip_prefix(family.name.as_bytes());
-            labels.is_some_and(|labels| labels.starts_with(b"{"))
-        };
-        let texts = self.texts.iter().filter(is_of_family);
-        let texts = texts.filter_map(|text| str::from_utf8(&text.plain).ok());
-        texts.flat_map(str::lines).filter_map(Line::parse)
-    }
-
-    /// Compresses now what the first scrape would have to compress.
-    pub fn compress(&self) {
-        for text in &self.texts {
-            text.deflated();
-        }
-    }
-}
-
-/// Rendered lines, and the same compressed.
-#[derive(Debug)]
-pub struct Text {
-    /// The lines.
-    pub plain: Bytes,
-    deflated: OnceLock<Deflated>,
-}
-
-/// A piece of a deflate stream that can stand behind any other: byte-aligned, without reference to what
-/// is before it, not the last.
-#[derive(Debug)]
-pub struct Deflated {
-    /// The compressed bytes.
-    pub bytes: Bytes,
-    /// The checksum and the length of the plain bytes.
-    pub checksum: Crc,
-}
-
-impl Text {
-    /// Lines as they will be shown.
-    pub fn new(plain: String) -> Self {
-        Self {
-            plain: plain.into(),
-            deflated: OnceLock::new(),
-        }
-    }
-
-    /// The compressed form, made at the first call.
-    pub fn deflated(&self) -> &Deflated {
-        self.deflated.get_or_init(|| Deflated::from(&self.plain))
-    }
-}
-
-impl Deflated {
-    fn from(plain: &[u8]) -> Self {
-        let mut checksum = Crc::new();
-        checksum.update(plain);
-        // The fastest level: it is paid for each reading, and the lines repeat enough for any level.
-        let mut compress = Compress::new(Compression::fast(), false);
-        let mut bytes = Vec::with_capacity(plain.len() / 8 + 64);
-        loop {
-            let rest = usize::try_from(compress.total_in())
-                .ok()
-                .and_then(|done| plain.get(done..))
-                .unwrap_or_default();
-            let compressed = compress.compress_vec(rest, &mut bytes, FlushCompress::Sync);
-            // Space left over means that all is in, flush included; memory is the only input that can fail.
-            if compressed.is_err() || bytes.len() < bytes.capacity() {
-                break;
-            }
-            bytes.reserve(bytes.len() / 2 + 64);
-        }
-        bytes.shrink_to_fit();
-        Self {
-            bytes: bytes.into(),
-            checksum,
-        }
+    /// What `read` makes of the samples of a family; nothing if the kind does not write it.
+    pub fn samples<T>(
+        &self,
+        family: &'static Family,
+        read: impl Fn(Line<'_>) -> Option<T>,
+    ) -> impl Iterator<Item = T> {
+        let index = self.families.iter().position(|own| std::ptr::eq(*own, family));
+        let text = index.and_then(|index| self.texts.get(index));
+        let chunks = text.into_iter().flat_map(Text::chunks);
+        chunks.flat_map(move |chunk| {
+            let lines = chunk.lines().filter_map(Line::parse);
+            lines.filter_map(&read).collect::<Vec<T>>()
+        })
     }
 }

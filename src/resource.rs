@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use crate::api::{Action, Client, Error};
 use crate::metric::{self, Family};
 use crate::provider::Provider;
+use crate::text::{Compressor, Text, TextWriter};
 pub use facts::{BackendGroup, BackendInstance, Facts, Instances};
 pub use selection::{Selection, TagRule};
 pub use tags::{label_characters, name_of, read_tags, tag_labels};
@@ -143,7 +144,8 @@ pub struct Observation {
     stamp: String,
     families: &'static [&'static Family],
     /// The rendered samples of each family, in the order of `families`.
-    texts: Vec<String>,
+    texts: Vec<TextWriter>,
+    compressor: Compressor,
 }
 
 impl Observation {
@@ -178,7 +180,8 @@ impl Observation {
             admitted: HashSet::new(),
             stamp,
             families,
-            texts: vec![String::new(); families.len()],
+            texts: families.iter().map(|_| TextWriter::default()).collect(),
+            compressor: Compressor::default(),
         }
     }
 
@@ -229,9 +232,12 @@ impl Observation {
             .position(|own| std::ptr::eq(*own, family))
             .expect("a kind lists every family it writes");
         let text = &mut self.texts[index];
-        text.push_str(family.name);
-        text.push_str(&self.stamp);
-        Sample { text }
+        text.open.push_str(family.name);
+        text.open.push_str(&self.stamp);
+        Sample {
+            text,
+            compressor: &mut self.compressor,
+        }
     }
 
     /// Writes a state set: 1 for the current state, 0 for the other known ones.
@@ -270,16 +276,23 @@ impl Observation {
         }
     }
 
+    /// The families whose samples it takes.
+    pub fn families(&self) -> &'static [&'static Family] {
+        self.families
+    }
+
     /// The rendered samples of each family, in the order the kind lists them.
-    pub fn into_texts(self) -> Vec<String> {
-        self.texts
+    pub fn into_texts(mut self) -> Vec<Text> {
+        let texts = self.texts.into_iter();
+        texts.map(|text| text.finish(&mut self.compressor)).collect()
     }
 }
 
 /// A line being written: labels, then the value.
 #[derive(Debug)]
 pub struct Sample<'a> {
-    text: &'a mut String,
+    text: &'a mut TextWriter,
+    compressor: &'a mut Compressor,
 }
 
 impl Sample<'_> {
@@ -287,11 +300,12 @@ impl Sample<'_> {
     #[must_use = "a sample is written by giving it a value"]
     pub fn label(self, name: &str, value: &str) -> Self {
         if !value.is_empty() {
-            self.text.push(',');
-            self.text.push_str(name);
-            self.text.push_str("=\"");
-            metric::push_label_value(self.text, value);
-            self.text.push('"');
+            let line = &mut self.text.open;
+            line.push(',');
+            line.push_str(name);
+            line.push_str("=\"");
+            metric::push_label_value(line, value);
+            line.push('"');
         }
         self
     }
@@ -306,9 +320,10 @@ impl Sample<'_> {
 
     /// Ends the line.
     pub fn value(self, value: f64) {
-        self.text.push_str("} ");
-        metric::push_value(self.text, value);
-        self.text.push('\n');
+        let line = &mut self.text.open;
+        line.push_str("} ");
+        metric::push_value(line, value);
+        self.text.end_line(self.compressor);
     }
 }
 

@@ -98,9 +98,10 @@ async fn each_family_stands_together_under_one_head() {
 async fn compressed_page_is_one_gzip_member_with_the_same_readings() {
     let (_demo, agent) = odd_fleet().await;
     for format in [Format::Text, Format::OpenMetrics] {
-        let pieces = agent.page.assemble(format, true, &Part::default());
-        let bytes = pieces.pieces.concat();
-        assert_eq!(bytes.len(), pieces.length);
+        let compressed = agent.page.assemble(format, true, &Part::default());
+        let length = compressed.length;
+        let bytes = compressed.chunks().collect::<Vec<_>>().concat();
+        assert_eq!(bytes.len(), length);
         let mut decoder = GzDecoder::new(bytes.as_slice());
         let mut text = String::new();
         decoder
@@ -238,9 +239,10 @@ async fn all_succeed(agent: &Agent) {
 }
 
 fn assembled(agent: &Agent, format: Format) -> String {
-    let pieces = agent.page.assemble(format, false, &Part::default());
-    let bytes = pieces.pieces.concat();
-    assert_eq!(bytes.len(), pieces.length);
+    let assembled = agent.page.assemble(format, false, &Part::default());
+    let length = assembled.length;
+    let bytes = assembled.chunks().collect::<Vec<_>>().concat();
+    assert_eq!(bytes.len(), length);
     String::from_utf8(bytes).expect("the page is UTF-8")
 }
 

@@ -2,15 +2,17 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
+use futures_util::poll;
 use secrecy::zeroize::Zeroizing;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tracing::info;
 
 use super::budget::Budget;
-use super::{Account, Action, Cause, Endpoint, Endpoints, Error, Service, xml};
+use super::{Account, Action, Cause, Endpoint, Endpoints, Error, Paging, Service, xml};
 use crate::provider::Provider;
 
 /// Speaks for one account in one region. Cloned cheaply; clones share the budget.
@@ -110,9 +112,21 @@ impl Client {
         mut read: impl FnMut(&mut xml::Reader<'_>) -> Result<Option<String>, xml::Error>,
     ) -> Result<(), Error> {
         let mut cursors: HashSet<String> = HashSet::new();
-        let mut cursor: Option<String> = None;
+        let mut answer = self.page(action, parameters, None).await?;
         for page in 1.. {
-            let answer = self.page(action, parameters, cursor.as_deref()).await?;
+            // The cloud works on the next page while this one is read.
+            let foreseen = action
+                .paging
+                .as_ref()
+                .and_then(|paging| foreseen(&answer, paging));
+            let foreseen = foreseen.filter(|next| page < PAGES_LIMIT && !cursors.contains(next));
+            let mut ahead = foreseen
+                .as_deref()
+                .map(|next| Box::pin(self.page(action, parameters, Some(next))));
+            let begun = match &mut ahead {
+                Some(asking) => poll!(asking),
+                None => Poll::Pending,
+            };
             let next = self.read(action, &answer, &mut read)?;
             // Both clouds may send an empty cursor behind the last page.
             let next = next.map(|next| next.trim().to_owned());
@@ -122,7 +136,14 @@ impl Client {
             if page >= PAGES_LIMIT || next.len() > CURSOR_LIMIT || !cursors.insert(next.clone()) {
                 return Err(failed(action, 1, Cause::Endless { page }));
             }
-            cursor = Some(next);
+            // A page is let go once it is read.
+            drop(answer);
+            let was_foreseen = foreseen.as_ref() == Some(&next);
+            answer = match (ahead, begun) {
+                (Some(_), Poll::Ready(arrived)) if was_foreseen => arrived?,
+                (Some(asking), Poll::Pending) if was_foreseen => asking.await?,
+                _ => self.page(action, parameters, Some(&next)).await?,
+            };
         }
         Ok(())
     }
@@ -212,6 +233,22 @@ impl Client {
     }
 }
 
+/// The cursor of the next page, if the end of a whole answer says it as both clouds do: in an element behind the list.
+///
+/// What reading the page finds is what holds; this only comes sooner.
+fn foreseen(answer: &str, paging: &Paging) -> Option<String> {
+    let begin = answer.len().saturating_sub(CURSOR_LIMIT + BEHIND_THE_LIST);
+    let begin = (begin..=answer.len()).find(|at| answer.is_char_boundary(*at))?;
+    let (_, behind) = answer
+        .get(begin..)?
+        .split_once(&format!("<{}>", paging.cursor_element))?;
+    let (cursor, _) = behind.split_once('<')?;
+    let cursor = cursor.trim();
+    // What is written with references, reading the page resolves.
+    let is_plain = !cursor.is_empty() && !cursor.contains('&') && cursor.len() <= CURSOR_LIMIT;
+    is_plain.then(|| cursor.to_owned())
+}
+
 /// Byte for byte as the SDK of AWS writes it, which leaves `~` alone and not `*`: a cloud that writes the form anew
 /// before it checks the signature, as moto does, comes to the same bytes.
 pub(super) fn form(endpoint: &Endpoint, action: &Action, parameters: &[(&str, &str)]) -> String {
@@ -239,6 +276,9 @@ const PAGES_LIMIT: u32 = 1000;
 /// Both clouds' cursors are a few hundred characters.
 const CURSOR_LIMIT: usize = 16 << 10;
 
+/// Room for what stands around the cursor: the ends of the list, of the result and of the answer, and the request's id.
+const BEHIND_THE_LIST: usize = 1 << 10;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -259,5 +299,30 @@ mod tests {
             "Action=CreatePolicy&Version=2010-05-08&\
              PolicyDocument=%5B%22%2A%22%5D+a~b%2Bc%2F%257E%252A%C3%A9"
         );
+    }
+
+    #[test]
+    fn a_cursor_is_foreseen_only_where_it_stands_plainly_at_the_end() {
+        let paging = Paging {
+            size_parameter: "MaxResults",
+            size: 1000,
+            cursor_parameter: "NextToken",
+            cursor_element: "nextToken",
+        };
+        let long = "é".repeat(100_000);
+        for (end, expected) in [
+            ("<nextToken> page-2\n</nextToken></R>", Some("page-2")),
+            ("<nextToken>1</nextToken><nextToken>2</nextToken></R>", Some("1")),
+            ("<nextToken/></R>", None),
+            ("<nextToken></nextToken></R>", None),
+            ("<nextToken>a&amp;b</nextToken></R>", None),
+            ("<nextToken>cut", None),
+            ("</R>", None),
+        ] {
+            let answer = format!("<R><set>{long}</set>{end}");
+            assert_eq!(foreseen(&answer, &paging).as_deref(), expected, "{end}");
+        }
+        let early = format!("<R><nextToken>early</nextToken><set>{long}</set></R>");
+        assert_eq!(foreseen(&early, &paging), None);
     }
 }

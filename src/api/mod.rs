@@ -74,6 +74,8 @@ pub struct Paging {
     pub size: u32,
     /// The parameter that asks for the next page.
     pub cursor_parameter: &'static str,
+    /// The element of a page that holds it.
+    pub cursor_element: &'static str,
 }
 
 impl Action {

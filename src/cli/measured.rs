@@ -8,6 +8,7 @@ use crate::agent::FIND_AGAIN;
 use crate::config::Settings;
 use crate::exposition::{Format, Page, Part};
 use crate::resources::{self, KINDS};
+use crate::text::Text;
 
 /// The figures of one poll of everything, as comments.
 pub(super) fn measured(settings: &Settings, page: &Page) -> String {
@@ -23,9 +24,9 @@ pub(super) fn measured(settings: &Settings, page: &Page) -> String {
         let found = match page.reading(&watched) {
             Some(reading) => {
                 let objects = reading.objects;
-                let texts = reading.texts.iter().map(|text| &text.plain);
-                let series: usize = texts.clone().map(|text| lines(text)).sum();
-                let bytes: usize = texts.map(bytes::Bytes::len).sum();
+                let chunks = reading.texts.iter().flat_map(Text::chunks);
+                let series: usize = chunks.map(|chunk| lines(chunk.as_bytes())).sum();
+                let bytes: usize = reading.texts.iter().map(Text::length).sum();
                 format!("{objects} objects, {series} series, {}", sized(bytes))
             }
             None => "failed".to_owned(),
@@ -113,13 +114,9 @@ fn calls(page: &Page) -> BTreeMap<(String, String, &'static str), f64> {
 fn size(page: &Page, part: &Part) -> String {
     let plain = page.assemble(Format::Text, false, part);
     let zipped = page.assemble(Format::Text, true, part).length;
-    let pieces = plain.pieces.iter();
-    let series: usize = pieces.map(|piece| lines(piece)).sum();
-    format!(
-        "{series} series, {}, {} compressed",
-        sized(plain.length),
-        sized(zipped)
-    )
+    let length = plain.length;
+    let series: usize = plain.chunks().map(|chunk| lines(&chunk)).sum();
+    format!("{series} series, {}, {} compressed", sized(length), sized(zipped))
 }
 
 /// The samples among some lines.

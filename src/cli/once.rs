@@ -11,6 +11,7 @@ use crate::config::Settings;
 use crate::credentials;
 use crate::exposition::{self, Page, Part};
 use crate::reading::Line;
+use crate::text::Text;
 
 /// How `vigie once` prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -73,11 +74,9 @@ fn print(page: &Page, failures: &[Failed], format: Format) -> std::io::Result<()
     let mut output = std::io::BufWriter::new(std::io::stdout().lock());
     match format {
         Format::Prometheus => {
-            for piece in page
-                .assemble(exposition::Format::Text, false, &Part::default())
-                .pieces
-            {
-                output.write_all(&piece)?;
+            let assembled = page.assemble(exposition::Format::Text, false, &Part::default());
+            for chunk in assembled.chunks() {
+                output.write_all(&chunk)?;
             }
         }
         Format::Json => {
@@ -92,8 +91,7 @@ fn print(page: &Page, failures: &[Failed], format: Format) -> std::io::Result<()
 fn as_json(page: &Page, failures: &[Failed]) -> serde_json::Value {
     let mut samples = Vec::new();
     for reading in page.all_readings(&Part::default()) {
-        for text in &reading.texts {
-            let lines = String::from_utf8_lossy(&text.plain);
+        for lines in reading.texts.iter().flat_map(Text::chunks) {
             samples.extend(lines.lines().filter_map(Line::parse).map(|line| {
                 let labels: serde_json::Map<String, serde_json::Value> = line
                     .labels()

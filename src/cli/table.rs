@@ -7,6 +7,7 @@ use crate::exposition::Page;
 use crate::poller::Watched;
 use crate::reading::{Line, Reading};
 use crate::resource::{Column, Table};
+use crate::text::Text;
 
 /// Every table of every kind that is watched, one after the other.
 pub(super) fn render(page: &Page) -> String {
@@ -46,8 +47,7 @@ fn push(output: &mut String, text: &str) {
 
 fn one(table: &Table, reading: &Reading) -> String {
     let mut rows: BTreeMap<Vec<String>, Vec<String>> = BTreeMap::new();
-    for text in &reading.texts {
-        let lines = String::from_utf8_lossy(&text.plain);
+    for lines in reading.texts.iter().flat_map(Text::chunks) {
         for line in lines.lines().filter_map(Line::parse) {
             let key: Option<Vec<String>> = table
                 .key

@@ -4,77 +4,85 @@ use bytes::Bytes;
 use flate2::Crc;
 
 use super::Assembled;
-use crate::reading::Text;
+use crate::text::Text;
 
 /// A page being put together.
 pub(super) struct Pieces {
-    done: Vec<Bytes>,
-    /// Lines that are rendered for this page alone.
-    pub(super) pending: String,
+    done: Vec<Piece>,
+    length: usize,
     /// The checksum of all so far, where the page is compressed.
     checksum: Option<Crc>,
+}
+
+/// What stands on a page.
+pub(super) enum Piece {
+    /// Bytes as they are sent.
+    Ready(Bytes),
+    /// Lines that are inflated when they are sent.
+    Lines(Text),
 }
 
 impl Pieces {
     pub(super) fn new(gzip: bool) -> Self {
         let mut pieces = Self {
             done: Vec::new(),
-            pending: String::new(),
+            length: 0,
             checksum: None,
         };
         if gzip {
             // RFC 1952: deflate, no flags, no time, no extra, unknown system.
-            pieces
-                .done
-                .push(Bytes::from_static(&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff]));
+            pieces.push_bytes(Bytes::from_static(&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff]));
             pieces.checksum = Some(Crc::new());
         }
         pieces
     }
 
     pub(super) fn push(&mut self, text: &Text) {
-        self.flush();
-        self.append(text);
-    }
-
-    fn flush(&mut self) {
-        if !self.pending.is_empty() {
-            let text = Text::new(std::mem::take(&mut self.pending));
-            self.append(&text);
-        }
-    }
-
-    fn append(&mut self, text: &Text) {
-        match &mut self.checksum {
-            Some(checksum) => {
-                let deflated = text.deflated();
-                checksum.combine(&deflated.checksum);
-                self.done.push(deflated.bytes.clone());
-            }
-            None => self.done.push(text.plain.clone()),
+        if let Some(checksum) = &mut self.checksum {
+            checksum.combine(text.checksum());
+            self.push_bytes(text.deflated().clone());
+        } else {
+            self.length += text.length();
+            self.done.push(Piece::Lines(text.clone()));
         }
     }
 
     pub(super) fn finish(mut self) -> Assembled {
-        self.flush();
-        if let Some(checksum) = &self.checksum {
+        if let Some(checksum) = self.checksum.take() {
             // An empty last block, then checksum and length.
             let mut end = vec![0x03, 0x00];
             end.extend_from_slice(&checksum.sum().to_le_bytes());
             end.extend_from_slice(&checksum.amount().to_le_bytes());
-            self.done.push(end.into());
+            self.push_bytes(end.into());
         }
-        let length = self.done.iter().map(Bytes::len).sum();
         Assembled {
             pieces: self.done,
-            length,
+            length: self.length,
         }
+    }
+
+    fn push_bytes(&mut self, bytes: Bytes) {
+        self.length += bytes.len();
+        self.done.push(Piece::Ready(bytes));
+    }
+}
+
+impl Piece {
+    /// What is sent, some at a time.
+    pub(super) fn chunks(self) -> impl Iterator<Item = Bytes> + Send {
+        let (ready, lines) = match self {
+            Self::Ready(bytes) => (Some(bytes), None),
+            Self::Lines(text) => (None, Some(text)),
+        };
+        let inflated = lines.into_iter().flat_map(|text| text.chunks());
+        ready.into_iter().chain(inflated.map(Bytes::from))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::Compressor;
 
     #[test]
     fn compressed_pieces_make_one_valid_stream() {
@@ -87,18 +95,19 @@ mod tests {
             vec!["a\n".to_owned(), long.clone(), "b".repeat(70_000)],
         ] {
             let mut pieces = Pieces::new(true);
-            let mut expected = "# head\n".to_owned();
-            pieces.pending.push_str("# head\n");
-            for text in texts {
-                expected.push_str(&text);
-                pieces.push(&Text::new(text));
+            let mut compressor = Compressor::default();
+            for text in &texts {
+                pieces.push(&Text::new(text.clone(), &mut compressor));
             }
-            let assembled = pieces.finish().pieces.concat();
+            let page = pieces.finish();
+            let length = page.length;
+            let assembled = page.chunks().collect::<Vec<Bytes>>().concat();
+            assert_eq!(assembled.len(), length);
             // The strict reader: one member, nothing behind it, checksum and length right.
             let mut reader = flate2::bufread::GzDecoder::new(assembled.as_slice());
             let mut plain = String::new();
             reader.read_to_string(&mut plain).unwrap();
-            assert_eq!(plain, expected);
+            assert_eq!(plain, texts.concat());
             assert!(reader.into_inner().is_empty());
         }
     }

@@ -392,6 +392,7 @@ pub(super) const fn listing(name: &'static str) -> Action {
         size_parameter: "MaxItems",
         size: 1000,
         cursor_parameter: "Marker",
+        cursor_element: "Marker",
     })
 }
 

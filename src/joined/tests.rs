@@ -6,6 +6,7 @@ use tokio::time::advance;
 
 use super::*;
 use crate::resource::{BackendInstance, Instances};
+use crate::text::Text;
 
 const KIND: &str = "load_balancers";
 
@@ -50,10 +51,8 @@ fn joined() -> Joined {
 fn shown(joined: &Joined) -> (Vec<String>, Option<String>) {
     let readings = joined.readings();
     let text = |index: usize| {
-        let texts = readings.iter().map(|(_, reading)| &reading.texts[index].plain);
-        texts
-            .map(|text| String::from_utf8_lossy(text).into_owned())
-            .collect::<String>()
+        let texts = readings.iter().map(|(_, reading)| &reading.texts[index]);
+        texts.flat_map(Text::chunks).collect::<String>()
     };
     let of = |line: &str, label: &str| {
         let (_, rest) = line.split_once(&format!("{label}=\"")).unwrap();
@@ -68,10 +67,6 @@ fn shown(joined: &Joined) -> (Vec<String>, Option<String>) {
         .next()
         .map(|line| line.rsplit(' ').next().unwrap().to_owned());
     (states.collect(), dead)
-}
-
-fn take(joined: &Joined, kind: &'static str, reading: &Arc<Reading>) {
-    joined.take(kind, reading, |_| {});
 }
 
 #[tokio::test(start_paused = true)]
@@ -90,45 +85,45 @@ async fn backend_shows_the_state_of_its_instance_whichever_was_read_last() {
         Some("1".to_owned()),
     );
     let one = joined();
-    take(&one, KIND, &behind(&["i-1", "i-2", "i-3", "i-2"]));
+    one.take(KIND, &behind(&["i-1", "i-2", "i-3", "i-2"]));
     assert_eq!(shown(&one), (vec![], None), "nothing is known of instances");
-    take(&one, "instances", &instances());
+    one.take("instances", &instances());
     assert_eq!(shown(&one), expected);
     let other = joined();
-    take(&other, "instances", &instances());
-    take(&other, KIND, &behind(&["i-1", "i-2", "i-3"]));
+    other.take("instances", &instances());
+    other.take(KIND, &behind(&["i-1", "i-2", "i-3"]));
     assert_eq!(shown(&other), expected);
 }
 
 #[tokio::test(start_paused = true)]
 async fn instance_is_unknown_only_to_a_list_that_began_after_it_was_seen_behind_a_load_balancer() {
     let joined = joined();
-    take(&joined, "instances", &listed(&[], true, Duration::ZERO));
+    joined.take("instances", &listed(&[], true, Duration::ZERO));
     advance(Duration::from_secs(1)).await;
-    take(&joined, KIND, &behind(&["i-new"]));
+    joined.take(KIND, &behind(&["i-new"]));
     assert_eq!(shown(&joined).0, [""; 0], "it may have been launched in between");
     // This one began before, and ended after.
-    take(&joined, "instances", &listed(&[], true, Duration::from_secs(1)));
+    joined.take("instances", &listed(&[], true, Duration::from_secs(1)));
     assert_eq!(shown(&joined).0, [""; 0]);
     advance(Duration::from_secs(1)).await;
-    take(&joined, "instances", &listed(&[], true, Duration::ZERO));
+    joined.take("instances", &listed(&[], true, Duration::ZERO));
     assert_eq!(
         shown(&joined),
         (vec!["i-new unknown".to_owned()], Some("1".to_owned()))
     );
     // It does not come and go with every reading of the load balancers.
     advance(Duration::from_secs(1)).await;
-    take(&joined, KIND, &behind(&["i-new", "i-newer"]));
+    joined.take(KIND, &behind(&["i-new", "i-newer"]));
     assert_eq!(shown(&joined).0, ["i-new unknown"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn instance_whose_state_the_cloud_does_not_say_is_neither_unknown_nor_dead() {
     let joined = joined();
-    take(&joined, KIND, &behind(&["i-odd", "i-1"]));
+    joined.take(KIND, &behind(&["i-odd", "i-1"]));
     advance(Duration::from_secs(1)).await;
     let states = [("i-odd", ""), ("i-1", "stopped")];
-    take(&joined, "instances", &listed(&states, true, Duration::ZERO));
+    joined.take("instances", &listed(&states, true, Duration::ZERO));
     assert_eq!(
         shown(&joined),
         (vec!["i-1 stopped".to_owned()], None),
@@ -140,10 +135,9 @@ async fn instance_whose_state_the_cloud_does_not_say_is_neither_unknown_nor_dead
 #[tokio::test(start_paused = true)]
 async fn list_that_leaves_instances_out_makes_none_unknown() {
     let joined = joined();
-    take(&joined, KIND, &behind(&["i-1", "i-2"]));
+    joined.take(KIND, &behind(&["i-1", "i-2"]));
     advance(Duration::from_secs(1)).await;
-    take(
-        &joined,
+    joined.take(
         "instances",
         &listed(&[("i-1", "terminated")], false, Duration::ZERO),
     );
@@ -157,13 +151,9 @@ async fn list_that_leaves_instances_out_makes_none_unknown() {
 #[tokio::test(start_paused = true)]
 async fn what_is_joined_is_as_old_as_the_older_reading() {
     let joined = joined();
-    take(
-        &joined,
-        "instances",
-        &listed(&[("i-1", "running")], true, Duration::ZERO),
-    );
+    joined.take("instances", &listed(&[("i-1", "running")], true, Duration::ZERO));
     advance(Duration::from_secs(50)).await;
-    take(&joined, KIND, &behind(&["i-1"]));
+    joined.take(KIND, &behind(&["i-1"]));
     let (_, reading) = joined.readings().remove(0);
     advance(Duration::from_secs(11)).await;
     assert!(reading.is_older_than(Duration::from_secs(60)));
@@ -173,14 +163,10 @@ async fn what_is_joined_is_as_old_as_the_older_reading() {
 #[tokio::test(start_paused = true)]
 async fn load_balancers_that_are_gone_leave_nothing_behind() {
     let joined = joined();
-    take(
-        &joined,
-        "instances",
-        &listed(&[("i-1", "stopped")], true, Duration::ZERO),
-    );
-    take(&joined, KIND, &behind(&["i-1"]));
+    joined.take("instances", &listed(&[("i-1", "stopped")], true, Duration::ZERO));
+    joined.take(KIND, &behind(&["i-1"]));
     assert_eq!(shown(&joined).1.as_deref(), Some("1"));
     let none = Arc::new(Reading::new(observation(), Timestamp::now(), Instant::now()));
-    take(&joined, KIND, &none);
+    joined.take(KIND, &none);
     assert_eq!(shown(&joined), (vec![], None));
 }

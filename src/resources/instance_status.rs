@@ -45,6 +45,7 @@ static DESCRIBE_INSTANCE_STATUS: Action = Action::describing(Service::Ec2, "Desc
         size_parameter: "MaxResults",
         size: 1000,
         cursor_parameter: "NextToken",
+        cursor_element: "nextToken",
     })
     .proven_with(&[("MaxResults", "5")]);
 

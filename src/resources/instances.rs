@@ -44,6 +44,7 @@ static DESCRIBE_INSTANCES: Action = Action::describing(Service::Ec2, "DescribeIn
         size_parameter: "MaxResults",
         size: 1000,
         cursor_parameter: "NextToken",
+        cursor_element: "nextToken",
     })
     .proven_with(&[("MaxResults", "5")]);
 

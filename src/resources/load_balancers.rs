@@ -62,6 +62,7 @@ static DESCRIBE_LOAD_BALANCERS: Action = Action::describing(Service::Elb, "Descr
         size_parameter: "PageSize",
         size: 400,
         cursor_parameter: "Marker",
+        cursor_element: "NextMarker",
     })
     .proven_with(&[("PageSize", "1")]);
 

@@ -41,6 +41,7 @@ static DESCRIBE_SUBNETS: Action = Action::describing(Service::Ec2, "DescribeSubn
         size_parameter: "MaxResults",
         size: 1000,
         cursor_parameter: "NextToken",
+        cursor_element: "nextToken",
     })
     .proven_with(&[("MaxResults", "5")]);
 

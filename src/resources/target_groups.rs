@@ -102,6 +102,7 @@ const PAGING: Paging = Paging {
     size_parameter: "PageSize",
     size: 400,
     cursor_parameter: "Marker",
+    cursor_element: "NextMarker",
 };
 
 // cloud_load_balancer_state{account="prod",region="eu-west-1",load_balancer="web",type="application",state="active"} 1

@@ -33,9 +33,15 @@ pub(super) fn read(
     Reader::open(document, &root)?.whole(None, |page| read_page(page, observation))
 }
 
+/// The samples of each family, as they are shown.
+pub(super) fn plain(observation: Observation) -> Vec<String> {
+    let texts = observation.into_texts().into_iter();
+    texts.map(|text| text.chunks().collect()).collect()
+}
+
 /// The lines of an observation without what is the same in all of them.
 pub(super) fn lines(observation: Observation) -> Vec<String> {
-    let texts = observation.into_texts().concat();
+    let texts = plain(observation).concat();
     let short = texts
         .lines()
         .map(|line| line.replace(r#"{account="a",region="r","#, "{"));

@@ -47,6 +47,7 @@ static DESCRIBE_VOLUME_STATUS: Action = Action::describing(Service::Ec2, "Descri
         size_parameter: "MaxResults",
         size: 1000,
         cursor_parameter: "NextToken",
+        cursor_element: "nextToken",
     })
     .proven_with(&[("MaxResults", "5")]);
 

@@ -45,6 +45,7 @@ static DESCRIBE_VOLUMES: Action = Action::describing(Service::Ec2, "DescribeVolu
         size_parameter: "MaxResults",
         size: 500,
         cursor_parameter: "NextToken",
+        cursor_element: "nextToken",
     })
     .proven_with(&[("MaxResults", "5")]);
 

@@ -105,13 +105,12 @@ async fn metrics(State(page): State<Arc<Page>>, RawQuery(query): RawQuery, heade
     let format = negotiation::format(&joined(&headers, header::ACCEPT));
     let gzip = negotiation::takes_gzip(&joined(&headers, header::ACCEPT_ENCODING));
     let assembled = page.assemble(format, gzip, &part);
-    let body = Body::from_stream(stream::iter(
-        assembled.pieces.into_iter().map(Ok::<_, Infallible>),
-    ));
+    let length = assembled.length;
+    let body = Body::from_stream(stream::iter(assembled.chunks().map(Ok::<_, Infallible>)));
     let mut response = (
         [
             (header::CONTENT_TYPE, format.content_type().to_owned()),
-            (header::CONTENT_LENGTH, assembled.length.to_string()),
+            (header::CONTENT_LENGTH, length.to_string()),
             (header::VARY, "accept, accept-encoding".to_owned()),
         ],
         body,

@@ -199,8 +199,9 @@ impl Bench {
 
     pub(crate) fn text(&self, format: Format) -> String {
         let assembled = self.page.assemble(format, false, &Part::default());
-        let text = String::from_utf8(assembled.pieces.concat()).unwrap();
-        assert_eq!(text.len(), assembled.length);
+        let length = assembled.length;
+        let text = String::from_utf8(assembled.chunks().collect::<Vec<_>>().concat()).unwrap();
+        assert_eq!(text.len(), length);
         assert!(!text.contains(CANARY), "a secret is on the page");
         text
     }

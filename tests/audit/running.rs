@@ -225,12 +225,9 @@ impl Auditing {
     }
 
     fn page(&self) -> Page {
-        let pieces = self
-            .page
-            .assemble(Format::Text, false, &Part::default())
-            .pieces
-            .concat();
-        Page::parse(&String::from_utf8(pieces).expect("the page is UTF-8"))
+        let assembled = self.page.assemble(Format::Text, false, &Part::default());
+        let bytes = assembled.chunks().collect::<Vec<_>>().concat();
+        Page::parse(&String::from_utf8(bytes).expect("the page is UTF-8"))
     }
 
     fn polled(&self) -> f64 {

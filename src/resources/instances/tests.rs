@@ -1,5 +1,6 @@
 use super::*;
 use crate::resource::{Show, StateSeries};
+use crate::resources::tests::plain;
 
 /// The shape of an answer of FCU: empty elements, eight hexadecimal digits, no tagSet, code -1.
 const OUTSCALE: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
@@ -60,8 +61,7 @@ fn outscale_instance_is_shown_with_all_its_quirks() {
         (observation.objects, observation.skipped, next.as_deref()),
         (1, 0, Some(""))
     );
-    let [state, info, tags, launched, changed, reason] =
-        <[String; 6]>::try_from(observation.into_texts()).unwrap();
+    let [state, info, tags, launched, changed, reason] = <[String; 6]>::try_from(plain(observation)).unwrap();
     let states: Vec<&str> = state.lines().collect();
     assert_eq!(states.len(), 7);
     assert_eq!(
@@ -92,7 +92,7 @@ fn aws_instance_says_since_when_and_why() {
     };
     let (observation, next) = observed(AWS, Provider::Aws, show_as);
     assert_eq!(next.as_deref(), Some("page-2"));
-    let [state, info, tags, _, changed, reason] = <[String; 6]>::try_from(observation.into_texts()).unwrap();
+    let [state, info, tags, _, changed, reason] = <[String; 6]>::try_from(plain(observation)).unwrap();
     let own = r#"{account="a",region="r",instance_id="i-0123456789abcdef0""#;
     assert!(
         state.starts_with(&format!("cloud_instance_state{own},state=\"stopped\"}} 1\n")),
@@ -131,7 +131,7 @@ fn what_cannot_be_understood_is_counted_and_the_others_are_shown() {
     let instances = observation.facts.instances.as_ref().unwrap();
     assert!(!instances.is_whole, "one of them has no name");
     assert_eq!(instances.states["i-1"], "", "it is there, in whatever state");
-    let state = &observation.into_texts()[0];
+    let state = &plain(observation)[0];
     // Unknown, under its own name; and an id that comes twice holds once.
     let unknown = r#"{account="a",region="r",instance_id="i-2",state="hibernating"} 1"#;
     assert_eq!(

@@ -1,5 +1,6 @@
 use super::*;
 use crate::resource::Show;
+use crate::resources::tests::plain;
 
 /// The shape of an answer of LBU: no canonical names, no subnets, no VPC.
 const LIST: &str = r#"<DescribeLoadBalancersResponse xmlns="http://elasticloadbalancing.amazonaws.com/doc/2012-06-01/">
@@ -51,8 +52,7 @@ fn load_balancers_and_the_health_of_their_backends_are_shown() {
     let backends = &observation.facts.backends[0].backends;
     let ids: Vec<&str> = backends.iter().map(|backend| &*backend.instance_id).collect();
     assert_eq!(ids, ["i-1", "i-terminated", "i-2", "i-3", "i-4"]);
-    let shown = observation
-        .into_texts()
+    let shown = plain(observation)
         .concat()
         .replace("account=\"a\",region=\"r\",", "");
     let web = r#"load_balancer="web",type="classic""#;

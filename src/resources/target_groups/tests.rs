@@ -1,6 +1,7 @@
 use super::*;
 use crate::api::xml::Reader;
 use crate::resource::{Show, StateSeries};
+use crate::resources::tests::plain;
 
 // The answers are transcribed from the examples of the API reference (2015-12-01), with further members beside theirs:
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_DescribeLoadBalancers.html and its
@@ -227,7 +228,7 @@ fn observed() -> Observation {
 }
 
 fn lines(observation: Observation) -> Vec<String> {
-    let text = observation.into_texts().concat();
+    let text = plain(observation).concat();
     text.lines()
         .map(|line| line.replace("account=\"a\",region=\"r\",", ""))
         .collect()

@@ -1,6 +1,5 @@
 //! What the readings say that a person looks for first: read back from their lines, so that nothing is kept twice.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -12,14 +11,11 @@ use crate::metric::Family;
 use crate::reading::{Line, Reading};
 use crate::resources::{balancers, instance_status, instances};
 
-/// A label's value.
-type Value<'a> = Cow<'a, str>;
-
 /// Account and region.
-pub(super) type Place<'a> = [Value<'a>; 2];
+pub(super) type Place = [String; 2];
 
 /// Account, region and id.
-pub(super) type Id<'a> = [Value<'a>; 3];
+pub(super) type Id = [String; 3];
 
 /// A list that is cut, and how long it is.
 pub(super) struct Listed<T> {
@@ -28,58 +24,58 @@ pub(super) struct Listed<T> {
 }
 
 /// What is known of all instances and load balancers.
-pub(super) struct Fleet<'a> {
+pub(super) struct Fleet {
     /// How many instances of each place are in each state.
-    pub(super) states: BTreeMap<Place<'a>, BTreeMap<Value<'a>, usize>>,
-    pub(super) impaired: Listed<Impaired<'a>>,
-    pub(super) events: Listed<Event<'a>>,
+    pub(super) states: BTreeMap<Place, BTreeMap<String, usize>>,
+    pub(super) impaired: Listed<Impaired>,
+    pub(super) events: Listed<Event>,
     /// Places behind load balancers, the worst first.
-    pub(super) balancers: Listed<Balancer<'a>>,
+    pub(super) balancers: Listed<Balancer>,
     /// How many of all of them are marked so.
     pub(super) balancers_marked: BTreeMap<Mark, usize>,
-    pub(super) dead: Listed<Dead<'a>>,
+    pub(super) dead: Listed<Dead>,
     /// The names of the instances above that have one.
-    names: HashMap<Id<'a>, Value<'a>>,
+    names: HashMap<Id, String>,
 }
 
 /// A check that an instance fails.
-pub(super) struct Impaired<'a> {
-    pub(super) instance: Id<'a>,
-    pub(super) check: Value<'a>,
+pub(super) struct Impaired {
+    pub(super) instance: Id,
+    pub(super) check: String,
     pub(super) since: Option<Timestamp>,
 }
 
 /// What the cloud has scheduled for an instance.
-pub(super) struct Event<'a> {
-    pub(super) instance: Id<'a>,
-    pub(super) code: Value<'a>,
+pub(super) struct Event {
+    pub(super) instance: Id,
+    pub(super) code: String,
     pub(super) not_before: Timestamp,
 }
 
 /// A place behind a load balancer, or a target group behind none.
 #[derive(Default)]
-pub(super) struct Balancer<'a> {
+pub(super) struct Balancer {
     /// Account, region, load balancer, type and target group; the last three may be empty.
-    pub(super) labels: [Value<'a>; 5],
+    pub(super) labels: [String; 5],
     pub(super) backends: usize,
     pub(super) healthy: usize,
     /// Whether no backend of the whole load balancer is in service.
     pub(super) is_down: bool,
     /// The states that keep backends out of service, in the cloud's words, and how many are in each.
-    pub(super) causes: BTreeMap<(Value<'a>, Value<'a>), usize>,
+    pub(super) causes: BTreeMap<(String, String), usize>,
 }
 
 /// A backend whose instance cannot serve.
-pub(super) struct Dead<'a> {
-    pub(super) load_balancer: Value<'a>,
-    pub(super) target_group: Value<'a>,
-    pub(super) instance: Id<'a>,
-    pub(super) state: Value<'a>,
+pub(super) struct Dead {
+    pub(super) load_balancer: String,
+    pub(super) target_group: String,
+    pub(super) instance: Id,
+    pub(super) state: String,
 }
 
-impl<'a> Fleet<'a> {
+impl Fleet {
     /// What these readings say.
-    pub(super) fn of(readings: &'a [Arc<Reading>]) -> Self {
+    pub(super) fn of(readings: &[Arc<Reading>]) -> Self {
         let (balancers, balancers_marked) = balancers_of(readings);
         let mut fleet = Self {
             states: states_of(readings),
@@ -92,7 +88,7 @@ impl<'a> Fleet<'a> {
         };
         let named = fleet.impaired.rows.iter().map(|row| &row.instance);
         let named = named.chain(fleet.events.rows.iter().map(|row| &row.instance));
-        let named: HashSet<Id<'a>> = named
+        let named: HashSet<Id> = named
             .chain(fleet.dead.rows.iter().map(|row| &row.instance))
             .cloned()
             .collect();
@@ -101,12 +97,12 @@ impl<'a> Fleet<'a> {
     }
 
     /// What an instance is called, if it is.
-    pub(super) fn name(&self, id: &Id<'a>) -> Option<&str> {
-        self.names.get(id).map(Cow::as_ref)
+    pub(super) fn name(&self, id: &Id) -> Option<&str> {
+        self.names.get(id).map(String::as_str)
     }
 }
 
-impl Balancer<'_> {
+impl Balancer {
     /// How it does.
     pub(super) fn mark(&self) -> Mark {
         if self.is_down {
@@ -130,10 +126,10 @@ impl Balancer<'_> {
     }
 }
 
-fn states_of(readings: &[Arc<Reading>]) -> BTreeMap<Place<'_>, BTreeMap<Value<'_>, usize>> {
-    let mut states: BTreeMap<Place<'_>, BTreeMap<Value<'_>, usize>> = BTreeMap::new();
-    for line in current(readings, &instances::STATE) {
-        let [account, region, state] = values(&line, ["account", "region", "state"]);
+fn states_of(readings: &[Arc<Reading>]) -> BTreeMap<Place, BTreeMap<String, usize>> {
+    let mut states: BTreeMap<Place, BTreeMap<String, usize>> = BTreeMap::new();
+    let labels = ["account", "region", "state"];
+    for [account, region, state] in current(readings, &instances::STATE, |line| values(line, labels)) {
         *states
             .entry([account, region])
             .or_default()
@@ -143,13 +139,16 @@ fn states_of(readings: &[Arc<Reading>]) -> BTreeMap<Place<'_>, BTreeMap<Value<'_
     states
 }
 
-fn impaired_of(readings: &[Arc<Reading>]) -> Listed<Impaired<'_>> {
+fn impaired_of(readings: &[Arc<Reading>]) -> Listed<Impaired> {
     let labels = ["account", "region", "instance_id", "check"];
-    let since: HashMap<_, _> = lines(readings, &instance_status::IMPAIRED)
-        .map(|line| (values(&line, labels), time(line.value)))
-        .collect();
-    let failed = current(readings, &instance_status::CHECK_FAILED).map(|line| {
-        let key = values(&line, labels);
+    let since: HashMap<_, _> = samples(readings, &instance_status::IMPAIRED, |line| {
+        (values(line, labels), time(line.value))
+    })
+    .collect();
+    let failed = current(readings, &instance_status::CHECK_FAILED, |line| {
+        values(line, labels)
+    });
+    let failed = failed.map(|key| {
         let since = since.get(&key).copied().flatten();
         let [account, region, id, check] = key;
         Impaired {
@@ -162,50 +161,53 @@ fn impaired_of(readings: &[Arc<Reading>]) -> Listed<Impaired<'_>> {
     cut(failed, |row| (std::cmp::Reverse(row.since), row.instance.clone()))
 }
 
-fn events_of(readings: &[Arc<Reading>]) -> Listed<Event<'_>> {
-    let events = lines(readings, &instance_status::NOT_BEFORE).filter_map(|line| {
-        let [account, region, id, code] = values(&line, ["account", "region", "instance_id", "code"]);
+fn events_of(readings: &[Arc<Reading>]) -> Listed<Event> {
+    let events = samples(readings, &instance_status::NOT_BEFORE, |line| {
+        let [account, region, id, code] = values(line, ["account", "region", "instance_id", "code"]);
         Some(Event {
             instance: [account, region, id],
             code,
             not_before: time(line.value)?,
         })
     });
-    cut(events, |row| (row.not_before, row.instance.clone()))
+    cut(events.flatten(), |row| (row.not_before, row.instance.clone()))
 }
 
-fn balancers_of(readings: &[Arc<Reading>]) -> (Listed<Balancer<'_>>, BTreeMap<Mark, usize>) {
-    let mut found: BTreeMap<[Value<'_>; 5], Balancer<'_>> = BTreeMap::new();
+fn balancers_of(readings: &[Arc<Reading>]) -> (Listed<Balancer>, BTreeMap<Mark, usize>) {
+    let mut found: BTreeMap<[String; 5], Balancer> = BTreeMap::new();
     let labels = ["account", "region", "load_balancer", "type", "target_group"];
-    for line in lines(readings, &balancers::BACKENDS) {
-        let labels = values(&line, labels);
+    let counted = |line: &Line<'_>| (values(line, labels), count(line.value));
+    for (labels, backends) in samples(readings, &balancers::BACKENDS, counted) {
         let balancer = found.entry(labels.clone()).or_default();
-        (balancer.labels, balancer.backends) = (labels, count(line.value));
+        (balancer.labels, balancer.backends) = (labels, backends);
     }
-    for line in lines(readings, &balancers::HEALTHY_BACKENDS) {
-        if let Some(balancer) = found.get_mut(&values(&line, labels)) {
-            balancer.healthy = count(line.value);
+    for (labels, healthy) in samples(readings, &balancers::HEALTHY_BACKENDS, counted) {
+        if let Some(balancer) = found.get_mut(&labels) {
+            balancer.healthy = healthy;
         }
     }
     // Down is a load balancer, whatever stands in its target groups.
-    let down: HashSet<[Value<'_>; 4]> = current(readings, &balancers::WITHOUT_HEALTHY_BACKEND)
-        .map(|line| values(&line, ["account", "region", "load_balancer", "type"]))
-        .collect();
+    let down: HashSet<[String; 4]> = current(readings, &balancers::WITHOUT_HEALTHY_BACKEND, |line| {
+        values(line, ["account", "region", "load_balancer", "type"])
+    })
+    .collect();
     for (key, balancer) in &mut found {
         let [account, region, load_balancer, sort, _] = key.clone();
         balancer.is_down = down.contains(&[account, region, load_balancer, sort]);
     }
     // The lines of a backend's health and state begin alike: what names it.
-    let unhealthy: HashSet<&str> = lines(readings, &balancers::BACKEND_HEALTHY)
-        .filter(|line| line.value == 0.0)
-        .map(|line| line.labels)
-        .collect();
-    for line in current(readings, &balancers::BACKEND_STATE) {
-        let named = line.labels.rsplit_once(",state=\"").map(|(named, _)| named);
-        if named.is_some_and(|named| unhealthy.contains(named))
-            && let Some(balancer) = found.get_mut(&values(&line, labels))
-        {
-            let [state, reason] = values(&line, ["state", "reason"]);
+    let unhealthy: HashSet<String> = samples(readings, &balancers::BACKEND_HEALTHY, |line| {
+        (line.value == 0.0).then(|| line.labels.to_owned())
+    })
+    .flatten()
+    .collect();
+    let causes = current(readings, &balancers::BACKEND_STATE, |line| {
+        let (named, _) = line.labels.rsplit_once(",state=\"")?;
+        let cause = || (values(line, labels), values(line, ["state", "reason"]));
+        unhealthy.contains(named).then(cause)
+    });
+    for (labels, [state, reason]) in causes.flatten() {
+        if let Some(balancer) = found.get_mut(&labels) {
             *balancer.causes.entry((state, reason)).or_default() += 1;
         }
     }
@@ -219,7 +221,7 @@ fn balancers_of(readings: &[Arc<Reading>]) -> (Listed<Balancer<'_>>, BTreeMap<Ma
     )
 }
 
-fn dead_of(readings: &[Arc<Reading>]) -> Listed<Dead<'_>> {
+fn dead_of(readings: &[Arc<Reading>]) -> Listed<Dead> {
     let names = [
         "account",
         "region",
@@ -228,8 +230,8 @@ fn dead_of(readings: &[Arc<Reading>]) -> Listed<Dead<'_>> {
         "load_balancer",
         "target_group",
     ];
-    let dead = current(readings, &joined::BACKEND_INSTANCE_STATE).filter_map(|line| {
-        let [account, region, id, state, load_balancer, target_group] = values(&line, names);
+    let dead = current(readings, &joined::BACKEND_INSTANCE_STATE, |line| {
+        let [account, region, id, state, load_balancer, target_group] = values(line, names);
         joined::DEAD.contains(&&*state).then_some(Dead {
             load_balancer,
             target_group,
@@ -237,20 +239,21 @@ fn dead_of(readings: &[Arc<Reading>]) -> Listed<Dead<'_>> {
             state,
         })
     });
-    cut(dead, |row| (row.load_balancer.clone(), row.instance.clone()))
+    cut(dead.flatten(), |row| {
+        (row.load_balancer.clone(), row.instance.clone())
+    })
 }
 
-fn names_of<'a>(readings: &'a [Arc<Reading>], named: &HashSet<Id<'a>>) -> HashMap<Id<'a>, Value<'a>> {
+fn names_of(readings: &[Arc<Reading>], named: &HashSet<Id>) -> HashMap<Id, String> {
     if named.is_empty() {
         return HashMap::new();
     }
-    lines(readings, &instances::INFO)
-        .filter_map(|line| {
-            let [account, region, id, name] = values(&line, ["account", "region", "instance_id", "name"]);
-            let id = [account, region, id];
-            (!name.is_empty() && named.contains(&id)).then_some((id, name))
-        })
-        .collect()
+    let found = samples(readings, &instances::INFO, |line| {
+        let [account, region, id, name] = values(line, ["account", "region", "instance_id", "name"]);
+        let id = [account, region, id];
+        (!name.is_empty() && named.contains(&id)).then_some((id, name))
+    });
+    found.flatten().collect()
 }
 
 /// The first rows in an order.
@@ -262,21 +265,37 @@ fn cut<T, K: Ord>(rows: impl Iterator<Item = T>, key: impl Fn(&T) -> K) -> Liste
     Listed { rows, total }
 }
 
-fn lines<'a>(readings: &'a [Arc<Reading>], family: &'static Family) -> impl Iterator<Item = Line<'a>> {
-    readings.iter().flat_map(move |reading| reading.lines(family))
+fn samples<T>(
+    readings: &[Arc<Reading>],
+    family: &'static Family,
+    read: impl Fn(&Line<'_>) -> T,
+) -> impl Iterator<Item = T> {
+    let readings = readings.iter();
+    readings.flat_map(move |reading| {
+        reading
+            .samples(family, |line| Some(read(&line)))
+            .collect::<Vec<T>>()
+    })
 }
 
 /// Of states, the one that holds.
-fn current<'a>(readings: &'a [Arc<Reading>], family: &'static Family) -> impl Iterator<Item = Line<'a>> {
-    lines(readings, family).filter(|line| line.value != 0.0)
+fn current<T>(
+    readings: &[Arc<Reading>],
+    family: &'static Family,
+    read: impl Fn(&Line<'_>) -> T,
+) -> impl Iterator<Item = T> {
+    samples(readings, family, move |line| {
+        (line.value != 0.0).then(|| read(line))
+    })
+    .flatten()
 }
 
 /// The values of these labels; empty is absent.
-fn values<'a, const N: usize>(line: &Line<'a>, names: [&str; N]) -> [Value<'a>; N] {
-    let mut values = [const { Cow::Borrowed("") }; N];
+fn values<const N: usize>(line: &Line<'_>, names: [&str; N]) -> [String; N] {
+    let mut values = [const { String::new() }; N];
     for (label, value) in line.labels() {
         if let Some(slot) = names.iter().position(|name| *name == label) {
-            values[slot] = value;
+            values[slot] = value.into_owned();
         }
     }
     values

@@ -166,7 +166,7 @@ impl Wanted {
 }
 
 /// What there is to see, each leading to where it is.
-fn push_summary(text: &mut String, polls: &[Poll], fleet: &Fleet<'_>) {
+fn push_summary(text: &mut String, polls: &[Poll], fleet: &Fleet) {
     let fresh = polls.iter().filter(|poll| poll.state().0 == Mark::Good).count();
     let worst = polls.iter().map(|poll| poll.state().0).min();
     let instances = fleet

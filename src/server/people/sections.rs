@@ -9,7 +9,7 @@ use super::words::{STATES, bar, causes, named, place, state_of, swatch};
 
 /// What is shown with each list: how old it is, and what it lacks.
 pub(super) struct Sections<'a> {
-    pub(super) fleet: &'a Fleet<'a>,
+    pub(super) fleet: &'a Fleet,
     pub(super) polls: &'a [Poll],
     pub(super) now: Now,
 }
@@ -26,7 +26,7 @@ impl Sections<'_> {
         ];
         let (list, marked) = (&self.fleet.balancers, &self.fleet.balancers_marked);
         let unhealthy: usize = marked.range(..Mark::Neutral).map(|(_, count)| count).sum();
-        let row = |row: &Balancer<'_>| {
+        let row = |row: &Balancer| {
             let [account, region, load_balancer, sort, target_group] = &row.labels;
             [
                 named(load_balancer, sort, target_group),
@@ -264,7 +264,7 @@ impl Sections<'_> {
         }
     }
 
-    fn instance(&self, id: &Id<'_>) -> String {
+    fn instance(&self, id: &Id) -> String {
         let [_, _, own] = id;
         let own = format!("<code>{}</code>", name(own));
         match self.fleet.name(id) {

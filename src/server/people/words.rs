@@ -34,7 +34,7 @@ pub(super) fn place(account: &str, region: &str) -> String {
 }
 
 /// How a place behind a load balancer does.
-pub(super) fn state_of(balancer: &Balancer<'_>) -> String {
+pub(super) fn state_of(balancer: &Balancer) -> String {
     match balancer.mark() {
         Mark::Bad => "no healthy backend".to_owned(),
         Mark::Warning => format!(
@@ -48,7 +48,7 @@ pub(super) fn state_of(balancer: &Balancer<'_>) -> String {
 }
 
 /// What keeps its backends out of service, in the cloud's words.
-pub(super) fn causes(balancer: &Balancer<'_>) -> String {
+pub(super) fn causes(balancer: &Balancer) -> String {
     let mut most: Vec<_> = balancer.causes.iter().collect();
     most.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
     let told = most.iter().take(CAUSES_NAMED).map(|((state, reason), count)| {
