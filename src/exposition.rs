@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, LazyLock, PoisonError, RwLock};
+use std::sync::{Arc, LazyLock, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -24,10 +24,12 @@ use crate::reading::Reading;
 use crate::resources::KINDS;
 use crate::text::{Compressor, Text};
 
+mod last;
 mod own;
 mod part;
 mod pieces;
 
+use last::{Asked, Last};
 use own::{push_family, push_head, type_name};
 pub use part::Part;
 use pieces::{Piece, Pieces};
@@ -66,6 +68,7 @@ pub struct Page {
     shown: RwLock<Arc<Shown>>,
     /// Whether every poll has ended once.
     was_ready: AtomicBool,
+    last: Last,
 }
 
 /// Where readings come from.
@@ -86,7 +89,7 @@ pub struct Assembled {
 
 impl Assembled {
     /// What is to be sent, one after the other. What a page without compression holds is inflated as it is asked for.
-    pub fn chunks(self) -> impl Iterator<Item = Bytes> + Send {
+    pub fn chunks(self) -> impl Iterator<Item = Bytes> + Send + use<> {
         self.pieces.into_iter().flat_map(Piece::chunks)
     }
 }
@@ -103,6 +106,7 @@ impl Page {
         Ok(Self {
             registry,
             was_ready: AtomicBool::new(false),
+            last: Last::default(),
             shown: RwLock::new(Arc::new(Shown {
                 stale_after,
                 watched: Vec::new(),
@@ -182,8 +186,40 @@ impl Page {
         change(Arc::make_mut(&mut shown));
     }
 
+    /// This part of the page, compressed by gzip. To scrapes within a few milliseconds the agent's own figures are the
+    /// same; readings are always those of now.
+    pub fn compressed(&self, format: Format, part: &Part) -> Bytes {
+        let of = |readings: &[(Origin, Arc<Reading>)]| -> Vec<Weak<Reading>> {
+            let readings = readings.iter();
+            readings.map(|(_, reading)| Arc::downgrade(reading)).collect()
+        };
+        let asked = Asked {
+            format,
+            part: part.clone(),
+        };
+        let put_together = || {
+            let (readings, assembled) = self.put_together(format, true, part);
+            let mut page = Vec::with_capacity(assembled.length);
+            assembled
+                .chunks()
+                .for_each(|chunk| page.extend_from_slice(&chunk));
+            (of(&readings), page.into())
+        };
+        self.last
+            .or_put_together(asked, || of(&self.readings(part)), put_together)
+    }
+
     /// This part of the page as of now.
     pub fn assemble(&self, format: Format, gzip: bool, part: &Part) -> Assembled {
+        self.put_together(format, gzip, part).1
+    }
+
+    fn put_together(
+        &self,
+        format: Format,
+        gzip: bool,
+        part: &Part,
+    ) -> (Vec<(Origin, Arc<Reading>)>, Assembled) {
         let mut pieces = Pieces::new(gzip);
         // Before the readings: one that is published meanwhile is then newer than its age says, never older.
         let own = self.registry.gather();
@@ -210,7 +246,7 @@ impl Page {
             lines.push_str("# EOF\n");
         }
         pieces.push(&Text::new(lines, &mut Compressor::default()));
-        pieces.finish()
+        (readings, pieces.finish())
     }
 
     /// The samples of one of the agent's own families, with their labels.

@@ -259,7 +259,7 @@ async fn read(
     if response.status().is_success() && announced > limit {
         return Err(too_large());
     }
-    reply.body.reserve(announced.min(limit));
+    make_room(&mut reply.body, announced, limit);
     let success = response.status().is_success();
     loop {
         let chunk = match response.chunk().await {
@@ -272,6 +272,7 @@ async fn read(
         if chunk.len() > room && success {
             return Err(too_large());
         }
+        make_room(&mut reply.body, chunk.len(), limit);
         reply
             .body
             .extend_from_slice(chunk.get(..room.min(chunk.len())).unwrap_or_default());
@@ -280,6 +281,25 @@ async fn read(
         }
     }
     Ok(reply)
+}
+
+/// Makes room for more of an answer. One that is long gets room for the longest at once: nothing is copied as it grows,
+/// and it comes from the system and goes back there whole, while pieces of some megabytes would stay with the allocator
+/// of each thread. What is not written to takes addresses, not memory.
+fn make_room(body: &mut Vec<u8>, more: usize, limit: usize) {
+    if body.capacity() - body.len() >= more {
+        return;
+    }
+    let wanted = body.len() + more;
+    let room = if wanted > SHORT_ANSWER {
+        limit
+    } else {
+        SHORT_ANSWER
+    };
+    // Where addresses are rationed, it grows as usual.
+    if body.try_reserve_exact(room.min(limit) - body.len()).is_err() {
+        body.reserve(more);
+    }
 }
 
 /// Seconds or an HTTP date (RFC 9110, 10.2.3); AWS has a header of its own, in milliseconds.
@@ -340,6 +360,9 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A full page of a thousand instances with fifty tags of the longest kind fits.
 const ANSWER_LIMIT: usize = 64 << 20;
+
+/// Most answers are shorter; longer ones are listings.
+const SHORT_ANSWER: usize = 64 << 10;
 
 /// Long enough to hold a session token whole where a person is shown the first words.
 const SKETCHED: usize = 8 << 10;
