@@ -145,13 +145,8 @@ impl Poll {
         for action in self.kind.actions {
             self.client.expect(action);
         }
-        let watched = Watched {
-            account: self.client.account().name.clone(),
-            region: self.client.region().to_owned(),
-            kind: self.kind,
-            status,
-        };
-        (sender, watched)
+        let [account, region, _] = self.labels();
+        (sender, Watched::new(account, region, self.kind, status))
     }
 
     /// Polls after a delay and then on and on, until the future is dropped; what it publishes is compressed already.

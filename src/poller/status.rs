@@ -43,10 +43,20 @@ pub struct Watched {
     pub region: String,
     /// The kind.
     pub kind: &'static Kind,
-    pub(super) status: watch::Receiver<Status>,
+    status: watch::Receiver<Status>,
 }
 
 impl Watched {
+    /// The reader's end of a poll of this kind, in one region of an account.
+    pub fn new(account: &str, region: &str, kind: &'static Kind, status: watch::Receiver<Status>) -> Self {
+        Self {
+            account: account.to_owned(),
+            region: region.to_owned(),
+            kind,
+            status,
+        }
+    }
+
     /// What is known now.
     pub fn status(&self) -> Status {
         self.status.borrow().clone()

@@ -23,6 +23,15 @@ pub struct Instances {
     pub is_whole: bool,
 }
 
+impl Default for Instances {
+    fn default() -> Self {
+        Self {
+            states: HashMap::new(),
+            is_whole: true,
+        }
+    }
+}
+
 /// The instances registered in one place behind one load balancer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackendGroup {

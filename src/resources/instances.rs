@@ -6,7 +6,6 @@
 mod target;
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 
 use jiff::Timestamp;
 
@@ -132,22 +131,25 @@ async fn observe(client: &Client, observation: &mut Observation) -> Result<(), E
     let filters: Vec<(&str, &str)> = (filters.iter())
         .map(|(name, value)| (name.as_str(), value.as_str()))
         .collect();
-    let mut listed = Instances {
-        states: HashMap::new(),
+    observation.facts.instances = Some(Instances {
         is_whole: filters.is_empty(),
-    };
+        ..Instances::default()
+    });
     client
-        .list(&DESCRIBE_INSTANCES, &filters, |page| {
-            read_page(page, &mut |instance| show(&instance, &mut listed, observation))
-        })
-        .await?;
-    observation.facts.instances = Some(listed);
-    Ok(())
+        .list(&DESCRIBE_INSTANCES, &filters, |page| read_page(page, observation))
+        .await
+}
+
+/// Reads one answer of `DescribeInstances`, whole, writes what it says into an observation of this kind, and gives its
+/// cursor, which is empty behind the last page: what a poll does with each page.
+pub fn read(answer: &str, observation: &mut Observation) -> Result<Option<String>, xml::Error> {
+    Reader::open(answer, "DescribeInstancesResponse")?.whole(None, |page| read_page(page, observation))
 }
 
 /// Shows an instance, unless it was shown before, cannot be understood, or is none that the settings are about.
 /// Between two pages an instance may move from one to the other.
-fn show(instance: &Instance<'_>, listed: &mut Instances, observation: &mut Observation) {
+fn show(instance: &Instance<'_>, observation: &mut Observation) {
+    let listed = observation.facts.instances.get_or_insert_default();
     match instance.understood() {
         Ok((id, state)) => {
             if listed.states.get(id).is_some_and(|before| !before.is_empty()) {
@@ -215,10 +217,7 @@ impl Instance<'_> {
 }
 
 /// Reads a `DescribeInstancesResponse` and gives its `nextToken`.
-fn read_page<'a>(
-    xml: &mut Reader<'a>,
-    found: &mut impl FnMut(Instance<'a>),
-) -> Result<Option<String>, xml::Error> {
+fn read_page(xml: &mut Reader<'_>, observation: &mut Observation) -> Result<Option<String>, xml::Error> {
     let mut next = Cow::default();
     let mut has_set = false;
     while let Some(name) = xml.child()? {
@@ -226,7 +225,9 @@ fn read_page<'a>(
             "reservationSet" => {
                 has_set = true;
                 xml.each("item", |reservation| {
-                    read_reservation(reservation)?.into_iter().for_each(&mut *found);
+                    for instance in read_reservation(reservation)? {
+                        show(&instance, observation);
+                    }
                     Ok(())
                 })?;
             }

@@ -37,20 +37,7 @@ shutdown</message></stateReason>
 
 fn observed(document: &str, provider: Provider, show_as: Show) -> (Observation, Option<String>) {
     let mut observation = Observation::new(&KIND, "a", provider, "r", show_as);
-    let mut listed = Instances {
-        states: HashMap::new(),
-        is_whole: true,
-    };
-    let next = Reader::open(document, "DescribeInstancesResponse")
-        .and_then(|reader| {
-            reader.whole(None, |page| {
-                read_page(page, &mut |instance| {
-                    show(&instance, &mut listed, &mut observation);
-                })
-            })
-        })
-        .unwrap();
-    observation.facts.instances = Some(listed);
+    let next = read(document, &mut observation).unwrap();
     (observation, next)
 }
 
