@@ -7,6 +7,7 @@ mod check;
 mod demo;
 mod health;
 mod identity;
+pub mod log;
 mod manual;
 mod measured;
 mod metrics;
@@ -15,15 +16,12 @@ mod run;
 mod service;
 mod table;
 
-use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use reqwest::Url;
-use tracing::warn;
-use tracing_subscriber::EnvFilter;
 
 use crate::config::{self, Address, LogFormat, OneAccount, Settings};
 use crate::provider::Provider;
@@ -305,7 +303,7 @@ impl Cli {
                     Ok(settings)
                 };
                 let settings: Settings = load()?;
-                start_log(settings.log_format, "info");
+                log::start(settings.log_format, "info");
                 let again = || load().map_err(Failure::into_error);
                 let origin = run::Origin {
                     load: Some(&again),
@@ -315,25 +313,25 @@ impl Cli {
             }
             Command::Once { account, format } => {
                 let settings = account.settings()?;
-                start_log(settings.log_format, COMMAND_LOG);
+                log::start(settings.log_format, COMMAND_LOG);
                 wait_for(once::once(&settings, format))
             }
             Command::Bootstrap(arguments) => {
-                start_log(LogFormat::Text, COMMAND_LOG);
+                log::start(LogFormat::Text, COMMAND_LOG);
                 wait_for(identity::bootstrap(*arguments))
             }
             Command::Rotate(arguments) => {
-                start_log(LogFormat::Text, COMMAND_LOG);
+                log::start(LogFormat::Text, COMMAND_LOG);
                 wait_for(identity::rotate(*arguments))
             }
             Command::Teardown(arguments) => {
-                start_log(LogFormat::Text, COMMAND_LOG);
+                log::start(LogFormat::Text, COMMAND_LOG);
                 wait_for(identity::teardown(*arguments))
             }
             Command::Audit { account, json } => {
                 let settings = account.settings()?;
                 // What could not be told is part of what is printed.
-                start_log(settings.log_format, COMMAND_LOG);
+                log::start(settings.log_format, COMMAND_LOG);
                 wait_for(audit::audit(&settings, json))
             }
             Command::Check {
@@ -343,7 +341,7 @@ impl Cli {
             } => {
                 let mut settings = account.settings()?;
                 settings.listen = Given::value(listen.listen.as_ref()).unwrap_or(settings.listen);
-                start_log(settings.log_format, "warn");
+                log::start(settings.log_format, "warn");
                 wait_for(check::check(&settings, live))
             }
             Command::Metrics { markdown } => metrics::metrics(markdown),
@@ -351,7 +349,7 @@ impl Cli {
             Command::Completions { shell } => manual::completions(shell),
             Command::Health { url, listen } => wait_for(health::health(url, &listen)),
             Command::Demo(arguments) => {
-                start_log(LogFormat::Text, "info");
+                log::start(LogFormat::Text, "info");
                 wait_for(demo::demo(arguments))
             }
         }
@@ -407,33 +405,6 @@ impl AccountArguments {
     }
 }
 
-/// Log lines go to stderr. `VIGIE_LOG` filters them, as `debug` or `vigie::api=debug,info`.
-fn start_log(format: LogFormat, level: &str) {
-    let usual = || EnvFilter::new(format!("warn,vigie={level}"));
-    let wanted = std::env::var(LOG_VARIABLE)
-        .ok()
-        .filter(|wanted| !wanted.is_empty());
-    let parsed = wanted.as_deref().map_or_else(|| Ok(usual()), EnvFilter::try_new);
-    let (filter, fault) = match parsed {
-        Ok(filter) => (filter, None),
-        Err(fault) => (usual(), Some(fault)),
-    };
-    let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
-    match format {
-        LogFormat::Text => {
-            let ansi = std::io::stderr().is_terminal() && !no_colour;
-            log.with_target(false).with_ansi(ansi).init();
-        }
-        LogFormat::Json => log.json().flatten_event(true).init(),
-    }
-    if let Some(fault) = fault {
-        warn!("{LOG_VARIABLE} is ignored: write `debug`, or `vigie::api=debug,info` ({fault})");
-    }
-}
-
 /// Runs a command to its end, on threads of its own.
 fn wait_for(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
@@ -443,8 +414,6 @@ fn wait_for(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Fa
     runtime.shutdown_background();
     outcome
 }
-
-const LOG_VARIABLE: &str = "VIGIE_LOG";
 
 /// What fails in a command that ends is told at its end, once.
 const COMMAND_LOG: &str = "warn,vigie::api::attempt=error";
