@@ -5,6 +5,7 @@
 mod audit;
 mod check;
 mod demo;
+mod dumps;
 mod health;
 mod identity;
 pub mod log;
@@ -22,6 +23,7 @@ use std::str::FromStr;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use reqwest::Url;
+use tracing::warn;
 
 use crate::config::{self, Address, LogFormat, OneAccount, Settings};
 use crate::provider::Provider;
@@ -291,6 +293,13 @@ impl From<std::io::Error> for Failure {
 impl Cli {
     /// Does what was asked for.
     pub fn run(self) -> Result<(), Failure> {
+        let dumped = dumps::forbid().err();
+        let start_log = |format, level| {
+            log::start(format, level);
+            if let Some(error) = &dumped {
+                warn!(%error, "core dumps cannot be forbidden: a crash may write keys to the disk");
+            }
+        };
         match self.command {
             Command::Run {
                 account,
@@ -303,7 +312,7 @@ impl Cli {
                     Ok(settings)
                 };
                 let settings: Settings = load()?;
-                log::start(settings.log_format, "info");
+                start_log(settings.log_format, "info");
                 let again = || load().map_err(Failure::into_error);
                 let origin = run::Origin {
                     load: Some(&again),
@@ -313,25 +322,25 @@ impl Cli {
             }
             Command::Once { account, format } => {
                 let settings = account.settings()?;
-                log::start(settings.log_format, COMMAND_LOG);
+                start_log(settings.log_format, COMMAND_LOG);
                 wait_for(once::once(&settings, format))
             }
             Command::Bootstrap(arguments) => {
-                log::start(LogFormat::Text, COMMAND_LOG);
+                start_log(LogFormat::Text, COMMAND_LOG);
                 wait_for(identity::bootstrap(*arguments))
             }
             Command::Rotate(arguments) => {
-                log::start(LogFormat::Text, COMMAND_LOG);
+                start_log(LogFormat::Text, COMMAND_LOG);
                 wait_for(identity::rotate(*arguments))
             }
             Command::Teardown(arguments) => {
-                log::start(LogFormat::Text, COMMAND_LOG);
+                start_log(LogFormat::Text, COMMAND_LOG);
                 wait_for(identity::teardown(*arguments))
             }
             Command::Audit { account, json } => {
                 let settings = account.settings()?;
                 // What could not be told is part of what is printed.
-                log::start(settings.log_format, COMMAND_LOG);
+                start_log(settings.log_format, COMMAND_LOG);
                 wait_for(audit::audit(&settings, json))
             }
             Command::Check {
@@ -341,7 +350,7 @@ impl Cli {
             } => {
                 let mut settings = account.settings()?;
                 settings.listen = Given::value(listen.listen.as_ref()).unwrap_or(settings.listen);
-                log::start(settings.log_format, "warn");
+                start_log(settings.log_format, "warn");
                 wait_for(check::check(&settings, live))
             }
             Command::Metrics { markdown } => metrics::metrics(markdown),
@@ -349,7 +358,7 @@ impl Cli {
             Command::Completions { shell } => manual::completions(shell),
             Command::Health { url, listen } => wait_for(health::health(url, &listen)),
             Command::Demo(arguments) => {
-                log::start(LogFormat::Text, "info");
+                start_log(LogFormat::Text, "info");
                 wait_for(demo::demo(arguments))
             }
         }
