@@ -15,7 +15,7 @@ mod remote;
 pub mod role;
 mod source;
 
-use std::{env, fmt, sync::Arc};
+use std::{env, ffi::OsString, fmt, sync::Arc};
 
 use secrecy::SecretString;
 
@@ -36,7 +36,13 @@ pub type Variables = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 ///
 /// Bytes that are not UTF-8 become U+FFFD, which no key may hold: refused by name later, not overlooked here.
 pub fn process_variables() -> Variables {
-    Arc::new(|name| env::var_os(name).map(|value| value.to_string_lossy().into_owned()))
+    // Without another copy, which nobody would wipe.
+    let text = |value: OsString| {
+        value
+            .into_string()
+            .unwrap_or_else(|odd| odd.to_string_lossy().into_owned())
+    };
+    Arc::new(move |name| env::var_os(name).map(text))
 }
 
 /// The key in the bytes of a credentials file, whichever of the formats it has.
