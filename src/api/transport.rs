@@ -30,7 +30,7 @@ pub struct Transport {
 }
 
 /// An answer, of whatever status.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Reply {
     status: u16,
     /// It may hold a key.
