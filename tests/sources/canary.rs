@@ -142,7 +142,10 @@ async fn runs_and_says_nothing(home: &Home) {
     wait_for("the first polls", async || {
         let ready = HTTP.get(format!("{url}/-/ready")).send().await.unwrap();
         let status = ready.status();
-        status.is_success().then_some(()).ok_or(status.to_string())
+        status
+            .is_success()
+            .then_some(())
+            .ok_or_else(|| status.to_string())
     })
     .await;
     for path in ["/metrics", "/", "/sd/instances"] {
@@ -394,7 +397,11 @@ async fn secret_in_what_cannot_be_used_is_in_no_error() {
     );
     home.write(SETTINGS, &settings.account("role", "aws", url, &role).0);
     says_nothing(&home, 1, true).await;
+}
 
+#[tokio::test]
+async fn secret_in_a_broken_answer_of_whoever_lends_is_in_no_error() {
+    let url = "http://127.0.0.1:9";
     let broken = "{\"AccessKeyId\": \"A\", \"SecretAccessKey\": \"canary-secret\", \"Token\": canary-token";
     let cases = [
         (200, broken),
