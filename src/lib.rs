@@ -7,6 +7,8 @@
 //! cloud ─XML→ api ─Instance→ resources ─text→ poller ─Reading→ exposition ─bytes→ server
 //! ```
 
+// What goes on failing, told once and then now and then.
+pub mod repeated;
 // Which cloud is spoken to.
 pub mod provider;
 // What a metric is: name, type, labels, help.

@@ -1,5 +1,6 @@
 //! One task for each account, region and kind: tick, observe, publish a whole reading.
 
+mod changes;
 mod status;
 
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use crate::api::{Client, Error, Reason};
 use crate::joined::Joined;
 use crate::metric::{self, Family};
 use crate::reading::Reading;
+use crate::repeated::Repeated;
 use crate::resource::{Kind, Observation, Show, TargetsWriter};
 use crate::resources::regions;
 pub use status::{Failure, Status, Watched};
@@ -158,8 +160,13 @@ impl Poll {
         loop {
             ticks.tick().await;
             let begun = Instant::now();
+            let before = status.borrow().reading.clone();
             let outcome = self.poll(status, For::Scrapes).await;
             self.tell(&outcome, begun.elapsed(), &mut past);
+            if let (Ok(now), Some(before)) = (&outcome, before) {
+                let stale = before.is_older_than(self.stale_after);
+                changes::tell(self.kind, &before, now, stale);
+            }
             let reading = status.borrow().reading.clone();
             let gone = reading.is_some_and(|reading| reading.is_older_than(self.stale_after));
             if gone && !past.gone {
@@ -275,7 +282,7 @@ impl Poll {
         Ok(Arc::new(Reading::new(observation, at, begun)))
     }
 
-    /// Logs what changed: a failure that goes on, or an object that stays odd, is told once.
+    /// Logs how a poll went: what goes on failing is told now and then.
     fn tell(&self, outcome: &Result<Arc<Reading>, Error>, took: Duration, past: &mut Past) {
         let [account, region, kind] = self.labels();
         debug!(
@@ -288,53 +295,84 @@ impl Poll {
         );
         match outcome {
             Ok(reading) => {
-                let slow = took + self.interval > self.stale_after;
-                if slow && !past.slow {
-                    warn!(
-                        account,
-                        region,
-                        kind,
-                        seconds = took.as_secs_f64(),
-                        "a poll takes so long that its reading is too old before the next one is there: raise \
-                         `stale_after` or `requests_per_second`, or poll more often"
-                    );
-                }
-                past.slow = slow;
-                if past.failing.take().is_some() {
+                self.tell_of_slowness(took, past);
+                if let Some(over) = past.failing.over() {
                     info!(
                         account,
                         region,
                         kind,
+                        failures = over.failures,
+                        seconds = over.lasted.as_secs(),
                         objects = reading.objects,
                         "polling succeeds again"
                     );
                 }
-                if reading.skipped != past.skipped {
-                    warn!(
-                        account,
-                        region,
-                        kind,
-                        skipped = reading.skipped,
-                        shown = reading.objects,
-                        first = reading.first_skipped.as_deref().unwrap_or_default(),
-                        "objects that cannot be understood are left out; the others are shown"
-                    );
-                    past.skipped = reading.skipped;
-                }
+                self.tell_of_what_is_left_out(reading, past);
             }
             Err(error) => {
                 let reason = error.reason();
-                if past.failing.replace(reason) != Some(reason) {
+                if let Some(count) = past.failing.again(reason) {
                     warn!(
                         account,
                         region,
                         kind,
                         reason = reason.name(),
+                        count,
                         error = self.explained(error),
                         "polling fails; the last reading stays until it is too old"
                     );
                 }
             }
+        }
+    }
+
+    fn tell_of_slowness(&self, took: Duration, past: &mut Past) {
+        let [account, region, kind] = self.labels();
+        if took + self.interval <= self.stale_after {
+            past.slow.over();
+        } else if let Some(count) = past.slow.again(()) {
+            warn!(
+                account,
+                region,
+                kind,
+                count,
+                seconds = took.as_secs_f64(),
+                "a poll takes so long that its reading is too old before the next one is there: raise `stale_after` or \
+                 `requests_per_second`, or poll more often"
+            );
+        }
+    }
+
+    fn tell_of_what_is_left_out(&self, reading: &Reading, past: &mut Past) {
+        let [account, region, kind] = self.labels();
+        if reading.skipped == 0 {
+            past.most_skipped = 0;
+            if let Some(over) = past.skipped.over() {
+                info!(
+                    account,
+                    region,
+                    kind,
+                    failures = over.failures,
+                    seconds = over.lasted.as_secs(),
+                    objects = reading.objects,
+                    "every object is understood again"
+                );
+            }
+            return;
+        }
+        // One more than ever is news.
+        past.most_skipped = past.most_skipped.max(reading.skipped);
+        if let Some(count) = past.skipped.again(past.most_skipped) {
+            warn!(
+                account,
+                region,
+                kind,
+                count,
+                skipped = reading.skipped,
+                shown = reading.objects,
+                first = reading.first_skipped.as_deref().unwrap_or_default(),
+                "objects that cannot be understood are left out; the others are shown"
+            );
         }
     }
 
@@ -375,8 +413,10 @@ enum For {
 /// What was told last.
 #[derive(Default)]
 struct Past {
-    failing: Option<Reason>,
-    skipped: usize,
-    slow: bool,
+    failing: Repeated<Reason>,
+    skipped: Repeated<usize>,
+    /// The most that were left out at once, since none was.
+    most_skipped: usize,
+    slow: Repeated<()>,
     gone: bool,
 }

@@ -9,6 +9,7 @@ use crate::metric::Family;
 use crate::resource::{Facts, Observation, Targets, TargetsWriter};
 use crate::text::Text;
 pub use line::Line;
+pub(crate) use line::unquoted;
 
 /// All samples of one kind in one account and region, as of one poll.
 #[derive(Debug)]
@@ -62,15 +63,19 @@ impl Reading {
                 .is_ok_and(|age: std::time::Duration| age > limit)
     }
 
+    /// The samples of a family; `None` if the kind does not write it.
+    pub fn text(&self, family: &'static Family) -> Option<&Text> {
+        let index = self.families.iter().position(|own| std::ptr::eq(*own, family));
+        index.and_then(|index| self.texts.get(index))
+    }
+
     /// What `read` makes of the samples of a family; nothing if the kind does not write it.
     pub fn samples<T>(
         &self,
         family: &'static Family,
         read: impl Fn(Line<'_>) -> Option<T>,
     ) -> impl Iterator<Item = T> {
-        let index = self.families.iter().position(|own| std::ptr::eq(*own, family));
-        let text = index.and_then(|index| self.texts.get(index));
-        let chunks = text.into_iter().flat_map(Text::chunks);
+        let chunks = self.text(family).into_iter().flat_map(Text::chunks);
         chunks.flat_map(move |chunk| {
             let lines = chunk.lines().filter_map(Line::parse);
             lines.filter_map(&read).collect::<Vec<T>>()

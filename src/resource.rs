@@ -37,10 +37,20 @@ pub struct Kind {
     pub one_call_for_each: &'static [&'static str],
     /// Every family it writes. Two kinds may share one if a label tells their samples apart.
     pub families: &'static [&'static Family],
+    /// Where the states of its objects stand: where one changes, the log says so.
+    pub states: &'static [States],
     /// How `vigie once --format table` shows it.
     pub tables: &'static [Table],
     /// Describes all its resources in the client's region and writes their samples.
     pub observe: for<'a> fn(&'a Client, &'a mut Observation) -> BoxFuture<'a, Result<(), Error>>,
+}
+
+/// A family whose label `state` says which state each object is in: of an object's series, one has the value 1.
+pub struct States {
+    /// The family. Labels before `state` name the object; one behind it may be the `reason`, in the cloud's code.
+    pub family: &'static Family,
+    /// Where that stands if not there: another family whose labels are the object's, and then this one.
+    pub reason: Option<(&'static Family, &'static str)>,
 }
 
 /// A table for people: one row for each distinct value of the key labels.

@@ -4,18 +4,21 @@
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/create-signed-request.html>; held to the signing suite
 //! that the `aws-sigv4` package ships and to that package's own output (`tests/signer.rs`).
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::{ExposeSecret, SecretString, zeroize::Zeroizing};
 use sha2::{Digest, Sha256};
 
 /// The name of the algorithm, first line of the string to sign and first word of the header.
 pub const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 
+/// Before the secret, where the first key is derived.
+const PREFIX: &str = "AWS4";
+
 /// What is signed. The bytes given here must be the bytes sent.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Request<'a> {
     /// `POST`, in capitals.
     pub method: &'a str,
@@ -27,6 +30,17 @@ pub struct Request<'a> {
     pub headers: &'a [(&'a str, &'a str)],
     /// The body, byte for byte.
     pub body: &'a [u8],
+}
+
+/// Without the values of headers and the body: a session token is among the ones, a web identity in the other.
+impl fmt::Debug for Request<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Request")
+            .field("method", &self.method)
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The credential scope: what a signing key is good for.
@@ -56,7 +70,9 @@ pub fn sign(
     scope: &Scope<'_>,
     amz_date: &str,
 ) -> String {
-    let string_to_sign = string_to_sign(&canonical_request(request), scope, amz_date);
+    // A session token is one of the headers.
+    let canonical = Zeroizing::new(canonical_request(request));
+    let string_to_sign = string_to_sign(&canonical, scope, amz_date);
     let signature = signature(&signing_key(secret_access_key, scope), &string_to_sign);
     format!(
         "{ALGORITHM} Credential={access_key_id}/{}, SignedHeaders={}, Signature={signature}",
@@ -110,18 +126,21 @@ pub fn string_to_sign(canonical_request: &str, scope: &Scope<'_>, amz_date: &str
 }
 
 /// The key of one day, region and service, derived from the secret.
-pub fn signing_key(secret_access_key: &SecretString, scope: &Scope<'_>) -> [u8; 32] {
-    let mut key = format!("AWS4{}", secret_access_key.expose_secret());
+pub fn signing_key(secret_access_key: &SecretString, scope: &Scope<'_>) -> Zeroizing<[u8; 32]> {
+    let secret = secret_access_key.expose_secret();
+    // Room for all of it at once: a buffer that grows leaves copies of the secret behind.
+    let mut key = Zeroizing::new(String::with_capacity(PREFIX.len() + secret.len()));
+    key.push_str(PREFIX);
+    key.push_str(secret);
     let date = hmac_sha256(key.as_bytes(), scope.date);
-    secrecy::zeroize::Zeroize::zeroize(&mut key);
     [scope.region, scope.service, "aws4_request"]
         .iter()
-        .fold(date, |key, part| hmac_sha256(&key, part))
+        .fold(date, |key, part| hmac_sha256(&*key, part))
 }
 
 /// The signature, in lower-case hexadecimal.
 pub fn signature(signing_key: &[u8; 32], string_to_sign: &str) -> String {
-    hex(&hmac_sha256(signing_key, string_to_sign))
+    hex(&*hmac_sha256(signing_key, string_to_sign))
 }
 
 /// The value of `x-amz-date`: `YYYYMMDDTHHMMSSZ` in UTC. Its first eight characters are the scope's date.
@@ -235,10 +254,10 @@ fn push_encoded(encoded: &mut String, bytes: &[u8]) {
     }
 }
 
-fn hmac_sha256(key: &[u8], message: &str) -> [u8; 32] {
+fn hmac_sha256(key: &[u8], message: &str) -> Zeroizing<[u8; 32]> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
     mac.update(message.as_bytes());
-    mac.finalize().into_bytes().into()
+    Zeroizing::new(mac.finalize().into_bytes().into())
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -269,7 +288,7 @@ mod tests {
         };
         let key = signing_key(&"wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY".into(), &scope);
         assert_eq!(
-            hex(&key),
+            hex(&*key),
             "c4afb1cc5771d871763a393e44b703571b55cc28424d1a5e86da6ed3c154a4b9"
         );
     }

@@ -4,6 +4,7 @@
 //! What is kept are pieces of a deflate stream (RFC 1951) that can stand behind any other: byte-aligned, without
 //! reference to what is before them, none of them the last. A compressed page is such pieces, one behind the other.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -72,22 +73,40 @@ impl Text {
     }
 
     /// The lines as they were written, some at a time.
-    #[expect(
-        clippy::missing_panics_doc,
-        reason = "what was compressed here can be inflated"
-    )]
     pub fn chunks(&self) -> impl Iterator<Item = String> + Send + use<> {
+        self.deflated_chunks().map(inflating())
+    }
+
+    /// The same without what `other` has, too: chunks of the same lines are the same bytes. Some lines of what is left
+    /// may be in both.
+    pub fn chunks_unlike(&self, other: &Self) -> impl Iterator<Item = String> + use<> {
+        let there: HashSet<Bytes> = other.deflated_chunks().map(|(deflated, _)| deflated).collect();
+        let unlike = self
+            .deflated_chunks()
+            .filter(move |(deflated, _)| !there.contains(deflated));
+        unlike.map(inflating())
+    }
+
+    /// The bytes of each chunk, and the length of its lines.
+    fn deflated_chunks(&self) -> impl Iterator<Item = (Bytes, usize)> + Send + use<> {
         let (sealed, mut rest) = (Arc::clone(&self.0), self.0.deflated.clone());
-        let mut inflate = Decompress::new(false);
         (0..sealed.chunks.len()).map(move |index| {
             let Chunk { deflated, plain } = sealed.chunks[index];
-            inflate.reset(false);
-            let mut lines = Vec::with_capacity(plain);
-            inflate
-                .decompress_vec(&rest.split_to(deflated), &mut lines, FlushDecompress::Sync)
-                .expect("what was compressed here can be inflated");
-            String::from_utf8(lines).expect("what was compressed here was text")
+            (rest.split_to(deflated), plain)
         })
+    }
+}
+
+/// Inflates one chunk after another.
+fn inflating() -> impl FnMut((Bytes, usize)) -> String + Send {
+    let mut inflate = Decompress::new(false);
+    move |(deflated, plain)| {
+        inflate.reset(false);
+        let mut lines = Vec::with_capacity(plain);
+        inflate
+            .decompress_vec(&deflated, &mut lines, FlushDecompress::Sync)
+            .expect("what was compressed here can be inflated");
+        String::from_utf8(lines).expect("what was compressed here was text")
     }
 }
 

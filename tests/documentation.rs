@@ -157,31 +157,96 @@ fn rows_below(heading: &str) -> BTreeSet<String> {
         .collect()
 }
 
+/// What a scanner for leaked keys would find, and what a person could take for one.
+fn looks_like_a_key(text: &str) -> Option<&str> {
+    let words = text.split(|letter: char| !letter.is_ascii_alphanumeric() && !"/+=".contains(letter));
+    let mut words = words
+        .flat_map(|word| word.split('='))
+        .filter(|word| !word.contains("EXAMPLE"));
+    words.find(|word| {
+        let is_id = word.len() == 20
+            && ["AKIA", "ASIA"].iter().any(|prefix| word.starts_with(prefix))
+            && word
+                .bytes()
+                .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+        let has = |is_of: fn(&u8) -> bool| word.as_bytes().iter().any(is_of);
+        // A secret is 40 letters of base64: unlike a hash, and unlike words of a test or a path.
+        let is_secret = word.len() == 40
+            && word.bytes().filter(u8::is_ascii_digit).count() > 2
+            && has(u8::is_ascii_uppercase)
+            && has(u8::is_ascii_lowercase);
+        is_id || is_secret
+    })
+}
+
+#[test]
+fn nothing_in_the_repository_looks_like_a_real_key() {
+    let [id, secret] = ["AKIAIOSFODNN7ABCDEFG", "wJalrXUtnFEMI/K7MDENG+bPxRfiCY2zz44zzKEY"];
+    for leaked in [
+        format!("id = {id}\n"),
+        format!("\"key\": \"{secret}\""),
+        format!("AWSSecretKey={secret}"),
+    ] {
+        assert!(looks_like_a_key(&leaked).is_some(), "{leaked}");
+    }
+    let mut looked_at = 0;
+    for path in files() {
+        let Ok(text) = fs::read_to_string(&path) else {
+            continue;
+        };
+        looked_at += 1;
+        let found = text.lines().find_map(|line| {
+            let is_ours = line.contains(id) && line.contains(secret);
+            looks_like_a_key(line).filter(|_| !is_ours)
+        });
+        assert_eq!(found, None, "{} holds what looks like a key", path.display());
+        // The BEGIN of a private key alone is what parsers are tried with; a body behind it is a key.
+        let body = text
+            .split("PRIVATE KEY-----\n")
+            .nth(1)
+            .and_then(|rest| rest.lines().next());
+        assert!(
+            body.is_none_or(|body| body.len() < 60),
+            "{} holds a private key",
+            path.display()
+        );
+    }
+    assert!(looked_at > 300, "{looked_at}");
+}
+
 /// Every document of the repository, with its text.
 fn documents() -> Vec<(PathBuf, String)> {
+    let is_document = |path: &Path| path.extension().is_some_and(|extension| extension == "md");
+    let paths = files().into_iter().filter(|path| is_document(path));
+    let found: Vec<_> = paths
+        .map(|path| {
+            let text = fs::read_to_string(&path).expect("a document is UTF-8");
+            (path, text)
+        })
+        .collect();
+    assert!(found.len() > 8, "{}", found.len());
+    found
+}
+
+/// Every file of the repository.
+fn files() -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![PathBuf::from(env!("CARGO_MANIFEST_DIR"))];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).expect("the repository can be read") {
             let path = entry.expect("the repository can be read").path();
-            let name = path
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
             // What is hidden or built is nobody's to read.
             if name.starts_with('.') || name == "target" {
                 continue;
             }
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "md") {
-                let text = fs::read_to_string(&path).expect("a document is UTF-8");
-                found.push((path, text));
+            } else {
+                found.push(path);
             }
         }
     }
-    assert!(found.len() > 8, "{}", found.len());
     found
 }
 

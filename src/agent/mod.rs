@@ -67,7 +67,7 @@ pub fn some_found(looked: Vec<(&str, Result<(), credentials::Error>)>) -> Result
         return Err(reason);
     }
     for (account, reason) in missing {
-        warn!(account, "no usable key, looking again at each poll: {reason}");
+        warn!(account, error = %reason, "no usable key, looking again at each poll");
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tracing::{error, info, warn};
 
 use super::plan::{Plan, Prepared, Region};
@@ -13,6 +13,7 @@ use super::{Failed, Watch, show};
 use crate::api::{Client, Reason, are_of_one_partition};
 use crate::exposition::Page;
 use crate::reading::Reading;
+use crate::repeated::Repeated;
 
 impl Watch {
     /// Finds the regions, if they are to be found, and puts them on the page.
@@ -51,7 +52,13 @@ fn of_the_shard(plan: &Plan, found: &[String]) -> Vec<String> {
 fn opened(plan: &Plan, name: &str) -> Option<Region> {
     let opened = plan.region(name);
     opened
-        .inspect_err(|error| warn!(account = plan.account.name, "a region is left out: {error:#}"))
+        .inspect_err(|error| {
+            warn!(
+                account = plan.account.name,
+                error = format!("{error:#}"),
+                "a region that the cloud names is left out"
+            );
+        })
         .ok()
 }
 
@@ -64,26 +71,45 @@ pub(super) async fn keep_finding(plan: Plan, finding: Prepared, page: Arc<Page>,
         polled: HashMap::new(),
         audited: JoinSet::new(),
     };
-    let mut failing: Option<Reason> = None;
+    let mut failing: Repeated<Option<Reason>> = Repeated::default();
     let finding = Arc::new(finding);
     loop {
         let wait = match guarded(&finding).await {
-            None => finder.plan.interval,
-            Some(Ok(reading)) => {
-                failing = None;
+            Ok(Ok(reading)) => {
+                if let Some(over) = failing.over() {
+                    info!(
+                        account = finder.plan.account.name,
+                        failures = over.failures,
+                        seconds = over.lasted.as_secs(),
+                        "the regions of the account are found again"
+                    );
+                }
                 finder.adopt(&reading.facts.regions).await;
                 FIND_AGAIN
             }
-            Some(Err(failed)) => {
+            Ok(Err(failed)) => {
                 let reason = failed.error.reason();
-                if failing.replace(reason) != Some(reason) {
+                if let Some(count) = failing.again(Some(reason)) {
                     warn!(
                         account = finder.plan.account.name,
                         reason = reason.name(),
+                        count,
                         error = failed.explained,
                         "the regions of the account cannot be found; those that are known are polled on"
                     );
                 }
+                finder.plan.interval
+            }
+            Err(fault) => {
+                if let Some(count) = failing.again(None) {
+                    error!(
+                        account = finder.plan.account.name,
+                        count,
+                        error = %fault,
+                        "finding the regions broke down and is tried again"
+                    );
+                }
+                finding.poll.broke_down(&finding.status);
                 finder.plan.interval
             }
         };
@@ -91,23 +117,12 @@ pub(super) async fn keep_finding(plan: Plan, finding: Prepared, page: Arc<Page>,
     }
 }
 
-/// Polls once. A fault of ours is told, and ends nothing else.
-async fn guarded(finding: &Arc<Prepared>) -> Option<Result<Arc<Reading>, Failed>> {
+/// Polls once. A fault of ours in it ends nothing else.
+async fn guarded(finding: &Arc<Prepared>) -> Result<Result<Arc<Reading>, Failed>, JoinError> {
     let asked = Arc::clone(finding);
     let mut task = JoinSet::new();
     task.spawn(async move { asked.once().await });
-    match task.join_next().await? {
-        Ok(outcome) => Some(outcome),
-        Err(fault) => {
-            let account = &finding.poll.client.account().name;
-            error!(
-                account,
-                "finding the regions broke down and is tried again: {fault}"
-            );
-            finding.poll.broke_down(&finding.status);
-            None
-        }
-    }
+    task.join_next().await.expect("a task was spawned")
 }
 
 struct Finder {

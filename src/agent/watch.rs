@@ -13,6 +13,7 @@ use super::{Watch, regions};
 use crate::exposition::Page;
 use crate::identity::Auditor;
 use crate::poller::{Poll, Status, Watched};
+use crate::repeated::Repeated;
 
 /// Starts the polls of an account, each region's after these delays, and its audits; they end when the set is dropped.
 pub(super) fn start(
@@ -66,18 +67,22 @@ pub(super) fn splay<'a>(regions: impl Iterator<Item = &'a Region>, interval: Dur
 pub(super) async fn keep_polling(poll: Arc<Poll>, status: watch::Sender<Status>, delay: Duration) {
     let status = Arc::new(status);
     let mut delay = delay;
+    let mut broken = Repeated::default();
     loop {
         let (running, told) = (Arc::clone(&poll), Arc::clone(&status));
         let mut task = JoinSet::new();
         task.spawn(async move { running.run(&told, delay).await });
         if let Some(Err(fault)) = task.join_next().await {
-            let (account, region) = (&poll.client.account().name, poll.client.region());
-            error!(
-                account,
-                region,
-                kind = poll.kind.name,
-                "polling broke down and begins again: {fault}"
-            );
+            if let Some(count) = broken.again(()) {
+                error!(
+                    account = poll.client.account().name,
+                    region = poll.client.region(),
+                    kind = poll.kind.name,
+                    count,
+                    error = %fault,
+                    "polling broke down and begins again"
+                );
+            }
             poll.broke_down(&status);
         }
         delay = poll.interval;

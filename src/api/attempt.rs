@@ -1,15 +1,15 @@
 //! One call: its attempts, and what each of them tells about the key and the clock.
 
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
+use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use super::breaker::{Locked, Pass};
-use super::client::{Client, failed, form};
+use super::client::{Client, Told, failed, form};
 use super::transport::Unanswered;
 use super::{Account, Action, Cause, Effect, Endpoint, Error, Reason, retry};
 use crate::credentials::Current;
@@ -44,7 +44,7 @@ impl Client {
             match retry::backoff(&cause, attempts + 1, fastrand::f64()) {
                 Some(wait) if wait < self.remaining() => {
                     debug!(account = account.name, region = self.region.name, action = action.name,
-                        attempts, wait_seconds = wait.as_secs_f64(), %cause, "trying again");
+                        attempts, wait_seconds = wait.as_secs_f64(), error = %cause, "trying again");
                     tokio::time::sleep(wait).await;
                 }
                 _ => return Err(failed_with(&key, action, attempts, cause)),
@@ -196,12 +196,7 @@ impl Client {
             _ => may_have_arrived,
         };
         if may_have_been_refused && let Some(locked) = pass.unheard() {
-            self.tell(
-                key,
-                &cause,
-                &locked,
-                "the cloud may have refused the key, which is untried",
-            );
+            self.tell(key, &cause, &locked);
             return Err(Tried::AndMayNotAgain(cause));
         }
         if !refuses_the_key(&cause) {
@@ -221,45 +216,94 @@ impl Client {
         {
             Ok(true) => return Err(Tried::WithAnOldKey(cause)),
             Ok(false) => {}
-            Err(error) => warn!(
-                account = self.region.account.name,
-                "reading the key again: {error}"
-            ),
+            Err(error) => {
+                let error = error.to_string();
+                let told = self.told().rereading.again(error.clone());
+                if let Some(count) = told {
+                    warn!(
+                        account = self.region.account.name,
+                        region = self.region.name,
+                        count,
+                        error,
+                        "the key cannot be read again"
+                    );
+                }
+            }
         }
-        self.tell(key, &cause, &locked, "the cloud refuses the key");
+        self.tell(key, &cause, &locked);
         Err(Tried::AndMayNotAgain(cause))
     }
 
     fn correct_the_clock(&self, off: i64) {
         let account = &*self.region.account;
         account.credential.skew.store(off, Ordering::Relaxed);
-        warn!(
-            account = account.name,
-            region = self.region.name,
-            skew_seconds = off,
-            "this machine's clock is off; signing with the cloud's time (set the clock, e.g. with NTP)"
-        );
+        let told = self.told().clock.again(());
+        if let Some(count) = told {
+            warn!(
+                account = account.name,
+                region = self.region.name,
+                count,
+                skew_seconds = off,
+                "this machine's clock is off; signing with the cloud's time (set the clock, e.g. with NTP)"
+            );
+        }
     }
 
     fn accepted(&self, pass: &Pass<'_>) {
-        if pass.accepted() {
-            self.show_until(None);
+        if !pass.accepted() {
+            return;
+        }
+        self.show_until(None);
+        let over = {
+            let mut told = self.told();
+            told.rereading.over();
+            told.refusals.over()
+        };
+        if let Some(over) = over {
+            info!(
+                account = self.region.account.name,
+                region = self.region.name,
+                failures = over.failures,
+                seconds = over.lasted.as_secs(),
+                "the cloud takes the key again"
+            );
         }
     }
 
     /// Says what a refusal leads to.
-    fn tell(&self, key: &Current, cause: &Cause, locked: &Locked, what: &str) {
+    fn tell(&self, key: &Current, cause: &Cause, locked: &Locked) {
         self.show(locked);
-        let held_back = if locked.regional {
-            "to this region"
-        } else {
-            "with it"
+        let told = self.told().refusals.again((locked.unheard, cause.reason()));
+        let Some(count) = told else {
+            return;
+        };
+        let what = match (locked.unheard, locked.regional) {
+            (false, false) => {
+                "the cloud refuses the key; no call with it until the next try or until the key changes"
+            }
+            (false, true) => {
+                "the cloud refuses the key; no call to this region until the next try or until the key changes"
+            }
+            (true, _) => {
+                "the cloud may have refused the key, which is untried; no call with it until the next try or until the \
+                 key changes"
+            }
         };
         warn!(
-            account = self.region.account.name, region = self.region.name, key = key.credentials.suffix(),
-            refusals = locked.strikes, next_try_seconds = locked.remaining.as_secs(), %cause,
-            "{what}; no call {held_back} until the next try or until the key changes"
+            account = self.region.account.name,
+            region = self.region.name,
+            reason = cause.reason().name(),
+            count,
+            key = key.credentials.suffix(),
+            refusals = locked.strikes,
+            next_try_seconds = locked.remaining.as_secs(),
+            error = %cause,
+            "{what}"
         );
+    }
+
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.region.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn held_back(&self, locked: Locked) -> Cause {

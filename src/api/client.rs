@@ -12,8 +12,9 @@ use tokio::time::Instant;
 use tracing::info;
 
 use super::budget::Budget;
-use super::{Account, Action, Cause, Endpoint, Endpoints, Error, Paging, Service, xml};
+use super::{Account, Action, Cause, Endpoint, Endpoints, Error, Paging, Reason, Service, xml};
 use crate::provider::Provider;
+use crate::repeated::Repeated;
 
 /// Speaks for one account in one region. Cloned cheaply; clones share the budget.
 #[derive(Debug, Clone)]
@@ -32,6 +33,18 @@ pub(super) struct Region {
     pub(super) share: Semaphore,
     /// The paging parameters that this cloud refused.
     refused_parameters: Mutex<HashSet<&'static str>>,
+    pub(super) told: Mutex<Told>,
+}
+
+/// What was told of the key in a region.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// Refusals, by whether one is only feared.
+    pub(super) refusals: Repeated<(bool, Reason)>,
+    /// Looks for another key, by what was wrong with it.
+    pub(super) rereading: Repeated<String>,
+    /// Corrections of the clock.
+    pub(super) clock: Repeated<()>,
 }
 
 impl Client {
@@ -48,6 +61,7 @@ impl Client {
                 budget: Budget::new(requests_per_second),
                 share: Semaphore::new(share),
                 refused_parameters: Mutex::default(),
+                told: Mutex::default(),
             }),
         }
     }

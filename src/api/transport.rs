@@ -30,10 +30,11 @@ pub struct Transport {
 }
 
 /// An answer, of whatever status.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Reply {
     status: u16,
-    body: Vec<u8>,
+    /// It may hold a key.
+    body: Zeroizing<Vec<u8>>,
     request_id: Option<String>,
     retry_after: Option<Duration>,
     /// The cloud's clock minus ours, to the second.
@@ -77,7 +78,7 @@ impl Transport {
         let exchange = async {
             let mut request = self.http.post(endpoint.url.clone()).body(form.to_owned());
             for (name, value) in headers(endpoint, credentials, form, at) {
-                let mut value = HeaderValue::try_from(value).map_err(|_| Cause::Unsendable { name })?;
+                let mut value = HeaderValue::from_str(&value).map_err(|_| Cause::Unsendable { name })?;
                 value.set_sensitive(SENSITIVE.contains(&name));
                 request = request.header(name, value);
             }
@@ -118,14 +119,14 @@ impl Reply {
     ///
     /// What the other side repeats of what was secret in the request is taken out of the error.
     pub(super) fn into_answer(
-        self,
+        mut self,
         host: &str,
         root: &str,
         secrets: &[&SecretString],
         effect: Effect,
     ) -> Result<String, Cause> {
         if is_success(self.status) {
-            let body = String::from_utf8(self.body)
+            let body = String::from_utf8(std::mem::take(&mut *self.body))
                 .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
             return match xml::Reader::open(&body, root) {
                 Ok(_) => Ok(body),
@@ -179,21 +180,22 @@ fn headers(
     credentials: Option<&Credentials>,
     form: &str,
     at: Timestamp,
-) -> Vec<(&'static str, String)> {
+) -> Vec<(&'static str, Zeroizing<String>)> {
     let amz_date = sigv4::amz_date(at);
     let mut headers = vec![
         (
             CONTENT_TYPE.as_str(),
-            "application/x-www-form-urlencoded; charset=utf-8".to_owned(),
+            Zeroizing::new("application/x-www-form-urlencoded; charset=utf-8".to_owned()),
         ),
-        (HOST.as_str(), endpoint.host()),
+        (HOST.as_str(), Zeroizing::new(endpoint.host())),
     ];
     let Some(credentials) = credentials else {
         return headers;
     };
-    headers.push(("x-amz-date", amz_date.clone()));
+    headers.push(("x-amz-date", Zeroizing::new(amz_date.clone())));
     if let Some(token) = &credentials.session_token {
-        headers.push(("x-amz-security-token", token.expose_secret().to_owned()));
+        let token = Zeroizing::new(token.expose_secret().to_owned());
+        headers.push(("x-amz-security-token", token));
     }
     let signed: Vec<(&str, &str)> = headers
         .iter()
@@ -218,7 +220,7 @@ fn headers(
         &scope,
         &amz_date,
     );
-    headers.push(("authorization", authorization));
+    headers.push(("authorization", Zeroizing::new(authorization)));
     headers
 }
 
@@ -237,7 +239,7 @@ async fn read(
     };
     let mut reply = Reply {
         status,
-        body: Vec::new(),
+        body: Zeroizing::default(),
         request_id: header("x-amzn-requestid").or_else(|| header("x-amz-request-id")),
         retry_after: retry_after(headers),
         skew: http_date(headers, DATE.as_str()).map(|date| date.duration_since(Timestamp::now())),

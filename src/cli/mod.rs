@@ -5,8 +5,10 @@
 mod audit;
 mod check;
 mod demo;
+mod dumps;
 mod health;
 mod identity;
+pub mod log;
 mod manual;
 mod measured;
 mod metrics;
@@ -15,7 +17,6 @@ mod run;
 mod service;
 mod table;
 
-use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -23,7 +24,6 @@ use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use reqwest::Url;
 use tracing::warn;
-use tracing_subscriber::EnvFilter;
 
 use crate::config::{self, Address, LogFormat, OneAccount, Settings};
 use crate::provider::Provider;
@@ -293,6 +293,13 @@ impl From<std::io::Error> for Failure {
 impl Cli {
     /// Does what was asked for.
     pub fn run(self) -> Result<(), Failure> {
+        let dumped = dumps::forbid().err();
+        let start_log = |format, level| {
+            log::start(format, level);
+            if let Some(error) = &dumped {
+                warn!(%error, "core dumps cannot be forbidden: a crash may write keys to the disk");
+            }
+        };
         match self.command {
             Command::Run {
                 account,
@@ -407,33 +414,6 @@ impl AccountArguments {
     }
 }
 
-/// Log lines go to stderr. `VIGIE_LOG` filters them, as `debug` or `vigie::api=debug,info`.
-fn start_log(format: LogFormat, level: &str) {
-    let usual = || EnvFilter::new(format!("warn,vigie={level}"));
-    let wanted = std::env::var(LOG_VARIABLE)
-        .ok()
-        .filter(|wanted| !wanted.is_empty());
-    let parsed = wanted.as_deref().map_or_else(|| Ok(usual()), EnvFilter::try_new);
-    let (filter, fault) = match parsed {
-        Ok(filter) => (filter, None),
-        Err(fault) => (usual(), Some(fault)),
-    };
-    let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
-    match format {
-        LogFormat::Text => {
-            let ansi = std::io::stderr().is_terminal() && !no_colour;
-            log.with_target(false).with_ansi(ansi).init();
-        }
-        LogFormat::Json => log.json().flatten_event(true).init(),
-    }
-    if let Some(fault) = fault {
-        warn!("{LOG_VARIABLE} is ignored: write `debug`, or `vigie::api=debug,info` ({fault})");
-    }
-}
-
 /// Runs a command to its end, on threads of its own.
 fn wait_for(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
@@ -443,8 +423,6 @@ fn wait_for(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Fa
     runtime.shutdown_background();
     outcome
 }
-
-const LOG_VARIABLE: &str = "VIGIE_LOG";
 
 /// What fails in a command that ends is told at its end, once.
 const COMMAND_LOG: &str = "warn,vigie::api::attempt=error";

@@ -13,6 +13,7 @@ use super::service::Manager;
 use crate::agent::{Agent, Running};
 use crate::config::Settings;
 use crate::credentials;
+use crate::repeated::Repeated;
 use crate::server::{self, Reload};
 
 /// Where settings come from, and who may ask for them to be taken anew.
@@ -58,7 +59,7 @@ pub(super) async fn serve(agent: Agent, listener: TcpListener, origin: Origin<'_
         async move {
             let name = told_to_end.await;
             manager.stopping();
-            info!("{name}: ending the scrapes under way, then stopping");
+            info!(signal = name, "told to stop: ending the scrapes under way first");
         }
     };
     info!(version = env!("CARGO_PKG_VERSION"), "{listening}");
@@ -68,6 +69,7 @@ pub(super) async fn serve(agent: Agent, listener: TcpListener, origin: Origin<'_
     manager.ready(&listening);
     let served = server::run_reloadable(listener, page, origin.lifecycle.then_some(ask), shutdown);
     let mut served = std::pin::pin!(served);
+    let mut refusals = Repeated::default();
     loop {
         tokio::select! {
             ended = &mut served => {
@@ -76,7 +78,7 @@ pub(super) async fn serve(agent: Agent, listener: TcpListener, origin: Origin<'_
             }
             Some(reload) = asked.recv() => {
                 manager.reloading();
-                reload.answer(reloaded(&mut running, origin.load).await);
+                reload.answer(reloaded(&mut running, origin.load, &mut refusals).await);
                 manager.ready(&listening);
             }
         }
@@ -90,6 +92,7 @@ pub(super) async fn serve(agent: Agent, listener: TcpListener, origin: Origin<'_
 async fn reloaded(
     running: &mut Running,
     load: Option<&(dyn Fn() -> anyhow::Result<Settings> + Sync)>,
+    refusals: &mut Repeated<String>,
 ) -> server::Outcome {
     let Some(load) = load else {
         info!("there are no settings to be read again");
@@ -102,10 +105,25 @@ async fn reloaded(
             Err(error.context("the settings in force stay"))
         }
     };
-    outcome.map_err(|error| {
-        error!("{error:#}");
-        format!("{error:#}")
-    })
+    match outcome {
+        Ok(()) => {
+            if let Some(over) = refusals.over() {
+                info!(
+                    failures = over.failures,
+                    seconds = over.lasted.as_secs(),
+                    "the settings can be taken again"
+                );
+            }
+            Ok(())
+        }
+        Err(error) => {
+            let told = format!("{error:#}");
+            if let Some(count) = refusals.again(told.clone()) {
+                error!(count, error = %told, "the settings cannot be taken");
+            }
+            Err(told)
+        }
+    }
 }
 
 /// The signal that ends the process, once it comes; listened for from this call on. On SIGHUP it calls `answer`.

@@ -28,8 +28,9 @@ impl Manager {
             Ok(socket) => Some(socket),
             Err(error) => {
                 warn!(
-                    "the service manager is not told that vigie runs: {} cannot be reached ({error})",
-                    name.display()
+                    socket = %name.display(),
+                    %error,
+                    "the service manager is not told that vigie runs"
                 );
                 None
             }
@@ -87,7 +88,7 @@ impl Manager {
 /// A service manager that does not listen is no reason to stop.
 fn send(socket: &UnixDatagram, message: &str) {
     if let Err(error) = socket.send(message.as_bytes()) {
-        debug!("the service manager was not told {message:?}: {error}");
+        debug!(text = message, %error, "the service manager was not told");
     }
 }
 

@@ -68,9 +68,11 @@ impl Stamp {
     /// Warns of a secret that others can read.
     pub(super) fn warn_of_readers(&self, what: &str, path: &Path) {
         if let Some(mode) = self.loose_mode(path) {
-            let path = path.display();
             tracing::warn!(
-                "{what} {path} has mode {mode:04o}, so others can read it: run `chmod 600 {path}`"
+                what,
+                path = %path.display(),
+                mode = format!("{mode:04o}"),
+                "others can read this file, which holds a secret: run `chmod 600` on it"
             );
         }
     }

@@ -15,7 +15,7 @@ mod remote;
 pub mod role;
 mod source;
 
-use std::{env, fmt, sync::Arc};
+use std::{env, ffi::OsString, fmt, sync::Arc};
 
 use secrecy::SecretString;
 
@@ -36,7 +36,13 @@ pub type Variables = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 ///
 /// Bytes that are not UTF-8 become U+FFFD, which no key may hold: refused by name later, not overlooked here.
 pub fn process_variables() -> Variables {
-    Arc::new(|name| env::var_os(name).map(|value| value.to_string_lossy().into_owned()))
+    // Without another copy, which nobody would wipe.
+    let text = |value: OsString| {
+        value
+            .into_string()
+            .unwrap_or_else(|odd| odd.to_string_lossy().into_owned())
+    };
+    Arc::new(move |name| env::var_os(name).map(text))
 }
 
 /// The key in the bytes of a credentials file, whichever of the formats it has.
@@ -96,6 +102,8 @@ const SUFFIX: usize = 4;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::provider::Provider;
+    use crate::sigv4;
 
     fn credentials(access_key_id: &str) -> Credentials {
         Credentials {
@@ -119,5 +127,69 @@ mod tests {
             format!("{:?}", credentials("AKIAIOSFODNN7EXAMPLE")),
             r#"Credentials { suffix: "MPLE", temporary: true, .. }"#
         );
+    }
+
+    /// Everything here that holds a secret, or may.
+    fn holders() -> Vec<Box<dyn fmt::Debug>> {
+        let none: Variables = Arc::new(|_| None);
+        let process = Process::parse("p", "/bin/lend --password canary").unwrap();
+        let container: Variables = Arc::new(|name| {
+            let value = match name {
+                "AWS_CONTAINER_CREDENTIALS_FULL_URI" => "http://127.0.0.1:1/canary",
+                "AWS_CONTAINER_AUTHORIZATION_TOKEN" => "canary",
+                _ => return None,
+            };
+            Some(value.to_owned())
+        });
+        let container = Container::find(&container).unwrap().unwrap();
+        let key = credentials("AKIDEXAMPLE");
+        let role = Role {
+            arn: "arn:aws:iam::123456789012:role/watcher".to_owned(),
+            external_id: None,
+            session_name: "vigie".to_owned(),
+            duration: None,
+        };
+        let lease = Lease {
+            credentials: key.clone(),
+            expires: None,
+        };
+        let current = Current::new(key.clone(), "file", None);
+        vec![
+            Box::new(Source::fixed(Provider::Aws, key.clone(), "made")),
+            Box::new(Source::new(Provider::Aws, None, None, none)),
+            Box::new(Found::Key(current.clone())),
+            Box::new(Remote::Role {
+                role,
+                base: Base::Key(key.clone()),
+            }),
+            Box::new(Found::Remote(Arc::new(Remote::Process(process.clone())))),
+            Box::new(Remote::Container(container)),
+            Box::new(sigv4::Request {
+                method: "POST",
+                path: "/",
+                query: "",
+                headers: &[("x-amz-security-token", "canary")],
+                body: b"WebIdentityToken=canary",
+            }),
+            Box::new((key, lease, current, process)),
+        ]
+    }
+
+    #[test]
+    fn nothing_that_holds_a_secret_shows_it_in_debug_or_a_panic() {
+        for holder in holders() {
+            for shown in [format!("{holder:?}"), format!("{holder:#?}")] {
+                assert!(
+                    !shown.contains("canary") && !shown.contains("99, 97, 110"),
+                    "{shown}"
+                );
+            }
+            let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                panic!("no {holder:?}");
+            }));
+            let payload = panic.unwrap_err();
+            let words = payload.downcast_ref::<String>().unwrap();
+            assert!(words.starts_with("no ") && !words.contains("canary"), "{words}");
+        }
     }
 }

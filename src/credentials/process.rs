@@ -43,7 +43,11 @@ impl Process {
 
     async fn lease(&self, within: Duration) -> Result<Lease, ProcessFault> {
         let not_run = |error: io::Error| ProcessFault::NotRun(error.kind());
-        let mut child = Command::new(&self.program)
+        let mut command = Command::new(&self.program);
+        for name in OTHERS_SECRETS {
+            command.env_remove(name);
+        }
+        let mut child = command
             .args(self.arguments.iter().map(|argument| argument.as_str()))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -132,6 +136,9 @@ fn split(command: &str) -> Option<Vec<Zeroizing<String>>> {
     words.extend(word);
     Some(words)
 }
+
+/// Variables that hold a secret and are none of AWS's. It may need all others: it is run as AWS's own tools run it.
+const OTHERS_SECRETS: [&str; 2] = ["OSC_SECRET_KEY", "OSC_X509_CLIENT_KEY_B64"];
 
 /// Far more than a key and its token.
 const LIMIT: usize = 64 << 10;

@@ -9,6 +9,7 @@ use std::{
 use secrecy::{ExposeSecret as _, SecretString};
 
 use jiff::Timestamp;
+use tracing::{info, warn};
 
 use super::{
     Credentials, Error, Fault, Variables, aws,
@@ -19,6 +20,7 @@ use super::{
     role::Role,
 };
 use crate::provider::Provider;
+use crate::repeated::Repeated;
 
 /// The key in force.
 #[derive(Debug, Clone)]
@@ -57,6 +59,8 @@ pub struct Source {
     role: Option<Role>,
     variables: Variables,
     place: Mutex<Option<Watch>>,
+    /// Looks for the place in vain, while whoever was found there before is asked on.
+    lost: Mutex<Repeated<String>>,
 }
 
 impl Source {
@@ -74,6 +78,7 @@ impl Source {
             role: None,
             variables,
             place: Mutex::default(),
+            lost: Mutex::default(),
         }
     }
 
@@ -160,12 +165,22 @@ impl Source {
                 Ok(place) if !is_below(place) => {}
                 Ok(_) => return Ok(Watch::Remote(Arc::clone(remote))),
                 Err(error) => {
-                    tracing::warn!("going on with {remote}: {error}");
+                    let error = error.to_string();
+                    let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+                    if let Some(count) = lost.again(error.clone()) {
+                        let place = remote.to_string();
+                        warn!(
+                            place,
+                            count, error, "the key's place is not found; going on with the one before"
+                        );
+                    }
                     return Ok(Watch::Remote(Arc::clone(remote)));
                 }
             }
         }
-        Ok(match (located?, before) {
+        let located = located?;
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner).over();
+        Ok(match (located, before) {
             (Place::Environment(credentials, expires), _) => {
                 Watch::Fixed(Current::new(credentials, "environment", expires))
             }
@@ -189,7 +204,7 @@ impl Source {
                 headers,
                 good: None,
                 looked_at: None,
-                complained_of: None,
+                complaints: Repeated::default(),
             })),
         })
     }
@@ -260,7 +275,7 @@ struct Watched {
     good: Option<(Stamp, Current)>,
     /// What the file looked like at the last look, good or not.
     looked_at: Option<Stamp>,
-    complained_of: Option<Fault>,
+    complaints: Repeated<Fault>,
 }
 
 impl Watched {
@@ -292,16 +307,27 @@ impl Watched {
                     None => Current::new(credentials, "file", None),
                 };
                 self.good = Some((stamp, current.clone()));
-                self.complained_of = None;
+                if let Some(over) = self.complaints.over() {
+                    info!(
+                        path = %self.path.display(),
+                        key = current.credentials.suffix(),
+                        failures = over.failures,
+                        seconds = over.lasted.as_secs(),
+                        "the credentials file is of use again"
+                    );
+                }
                 Ok(current)
             }
             (Err(fault), Some((_, current))) => {
-                if changed || self.complained_of.as_ref() != Some(&fault) {
-                    let suffix = current.credentials.suffix();
-                    let error = fault.clone().of(&self.path);
-                    tracing::warn!(access_key_suffix = suffix, "keeping the key in force: {error}");
+                if let Some(count) = self.complaints.again(fault.clone()) {
+                    warn!(
+                        path = %self.path.display(),
+                        key = current.credentials.suffix(),
+                        count,
+                        error = %fault.of(&self.path),
+                        "the credentials file is of no use; keeping the key in force"
+                    );
                 }
-                self.complained_of = Some(fault);
                 Ok(current.clone())
             }
             (Err(fault), None) => Err(fault.of(&self.path)),

@@ -13,6 +13,7 @@ use tracing::{debug, error, info, warn};
 use super::audit::{self, Audit};
 use crate::api::{Account, Client};
 use crate::metric::{self, Family};
+use crate::repeated::Repeated;
 
 /// The audit's families.
 pub static FAMILIES: [&Family; 2] = [&EXCESS_PERMISSION, &LAST_SUCCESS];
@@ -69,8 +70,10 @@ pub struct Auditor {
 struct Past {
     /// The excess that is shown.
     found: BTreeSet<String>,
-    /// Whether the last audit left something open.
-    open: bool,
+    /// Audits that left something open.
+    open: Repeated<()>,
+    /// Audits that broke down.
+    broken: Repeated<()>,
 }
 
 impl Auditor {
@@ -89,10 +92,16 @@ impl Auditor {
             let auditor = Arc::clone(&self);
             match guarded(async move { auditor.once().await }).await {
                 Ok(audit) => self.conclude(&audit, &mut past),
-                Err(fault) => error!(
-                    account = self.account.name,
-                    "an audit broke down; the next is tried in its turn: {fault}"
-                ),
+                Err(fault) => {
+                    if let Some(count) = past.broken.again(()) {
+                        error!(
+                            account = self.account.name,
+                            count,
+                            error = %fault,
+                            "an audit broke down; the next is tried in its turn"
+                        );
+                    }
+                }
             }
         }
     }
@@ -147,12 +156,17 @@ impl Auditor {
         if audit.told_everything() {
             let now = Timestamp::now().as_duration().as_secs_f64();
             self.metrics.last_success.with_label_values(&[account]).set(now);
-            if std::mem::take(&mut past.open) {
-                info!(account, "the audit tells everything again");
+            if let Some(over) = past.open.over() {
+                info!(
+                    account,
+                    failures = over.failures,
+                    seconds = over.lasted.as_secs(),
+                    "the audit tells everything again"
+                );
             }
             return;
         }
-        if !std::mem::replace(&mut past.open, true) {
+        if let Some(count) = past.open.again(()) {
             let refused = audit.refused.first().map(|refused| refused.error.clone());
             let unknown = || {
                 let unknown = audit.unknown.first()?;
@@ -163,6 +177,7 @@ impl Auditor {
             };
             warn!(
                 account,
+                count,
                 open = audit.unknown.len(),
                 first = refused.or_else(unknown),
                 "the audit could not tell everything; what was known of the rest stays"

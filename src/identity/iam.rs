@@ -4,7 +4,7 @@
 //! ARNs are taken as the cloud gives them and never built.
 
 use jiff::Timestamp;
-use secrecy::SecretString;
+use secrecy::{SecretString, zeroize::Zeroizing};
 
 use super::place::in_time;
 use crate::api::xml::{self, Reader};
@@ -200,7 +200,9 @@ impl Iam {
                 while let Some(child) = key.child()? {
                     match child {
                         "AccessKeyId" => id = key.text()?.into_owned(),
-                        "SecretAccessKey" => secret = SecretString::from(key.text()?.into_owned()),
+                        "SecretAccessKey" => {
+                            secret = SecretString::from(Zeroizing::new(key.text()?.into_owned()).as_str());
+                        }
                         _ => key.skip()?,
                     }
                 }

@@ -46,7 +46,7 @@ impl<'a> Line<'a> {
 }
 
 /// The value up to its closing quote, and what stands behind that.
-fn unquoted(quoted: &str) -> Option<(Cow<'_, str>, &str)> {
+pub(crate) fn unquoted(quoted: &str) -> Option<(Cow<'_, str>, &str)> {
     let end = quoted.find(['"', '\\'])?;
     let (plain, rest) = quoted.split_at(end);
     if let Some(behind) = rest.strip_prefix('"') {

@@ -19,6 +19,7 @@ pub static KIND: Kind = Kind {
     actions: &[&DESCRIBE_ADDRESSES],
     one_call_for_each: &[],
     families: &[&INFO, &ATTACHED],
+    states: &[],
     tables: &[Table {
         key: &["public_ip"],
         columns: &[

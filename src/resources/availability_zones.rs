@@ -19,6 +19,7 @@ pub static KIND: Kind = Kind {
     actions: &[&DESCRIBE_AVAILABILITY_ZONES],
     one_call_for_each: &[],
     families: &[&STATE, &INFO],
+    states: &[],
     tables: &[Table {
         key: &["availability_zone"],
         columns: &[

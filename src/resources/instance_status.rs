@@ -22,6 +22,7 @@ pub static KIND: Kind = Kind {
     actions: &[&DESCRIBE_INSTANCE_STATUS],
     one_call_for_each: &[],
     families: &[&CHECK_FAILED, &IMPAIRED, &NOT_BEFORE, &NOT_AFTER, &DEADLINE],
+    states: &[],
     tables: &[
         Table {
             key: &["instance_id", "check"],

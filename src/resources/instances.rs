@@ -13,7 +13,9 @@ use crate::api::xml::{self, Reader};
 use crate::api::{Action, Client, Error, Paging, Service};
 use crate::metric::Family;
 use crate::provider::Provider;
-use crate::resource::{Column, Instances, Kind, Observation, Table, Tags, name_of, read_tags, tag_labels};
+use crate::resource::{
+    Column, Instances, Kind, Observation, States, Table, Tags, name_of, read_tags, tag_labels,
+};
 
 /// `instances`.
 pub static KIND: Kind = Kind {
@@ -23,6 +25,10 @@ pub static KIND: Kind = Kind {
     actions: &[&DESCRIBE_INSTANCES],
     one_call_for_each: &[],
     families: &[&STATE, &INFO, &TAGS, &LAUNCHED, &STATE_CHANGED, &STATE_REASON],
+    states: &[States {
+        family: &STATE,
+        reason: Some((&STATE_REASON, "code")),
+    }],
     tables: &[Table {
         key: &["instance_id"],
         columns: &[

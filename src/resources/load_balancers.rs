@@ -10,7 +10,7 @@ use crate::api::xml::{self, Reader};
 use crate::api::{Action, Client, Error, Paging, Service};
 use crate::metric::Family;
 use crate::provider::Provider;
-use crate::resource::{BackendGroup, BackendInstance, Column, Kind, Observation, Table};
+use crate::resource::{BackendGroup, BackendInstance, Column, Kind, Observation, States, Table};
 
 use super::balancers::{
     self, BACKEND_HEALTHY, BACKEND_STATE, BACKENDS, CREATED, HEALTHY_BACKENDS, INFO, LISTENER,
@@ -39,6 +39,10 @@ pub static KIND: Kind = Kind {
         &BACKEND_HEALTHY,
         &BACKEND_STATE,
     ],
+    states: &[States {
+        family: &BACKEND_STATE,
+        reason: None,
+    }],
     tables: &[
         Table {
             key: &["load_balancer"],

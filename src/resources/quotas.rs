@@ -19,6 +19,7 @@ pub static KIND: Kind = Kind {
     actions: &[&DESCRIBE_ACCOUNT_ATTRIBUTES],
     one_call_for_each: &[],
     families: &[&LIMIT],
+    states: &[],
     tables: &[Table {
         key: &["quota"],
         columns: &[Column::Value("limit", &LIMIT)],

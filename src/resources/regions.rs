@@ -19,6 +19,7 @@ pub static KIND: Kind = Kind {
     actions: &[&DESCRIBE_REGIONS],
     one_call_for_each: &[],
     families: &[],
+    states: &[],
     tables: &[],
     observe: |client, observation| Box::pin(observe(client, observation)),
 };

@@ -22,6 +22,7 @@ pub static KIND: Kind = Kind {
     actions: &[&DESCRIBE_SUBNETS],
     one_call_for_each: &[],
     families: &[&STATE, &INFO, &AVAILABLE],
+    states: &[],
     tables: &[Table {
         key: &["subnet_id"],
         columns: &[

@@ -14,7 +14,7 @@ use crate::api::xml;
 use crate::api::{Action, Client, Error, Paging, Service};
 use crate::metric::Family;
 use crate::provider::Provider;
-use crate::resource::{BackendGroup, BackendInstance, Column, Kind, Observation, Table};
+use crate::resource::{BackendGroup, BackendInstance, Column, Kind, Observation, States, Table};
 
 use super::balancers::{
     self, BACKEND_HEALTHY, BACKEND_STATE, BACKENDS, CREATED, HEALTHY_BACKENDS, INFO, LISTENER,
@@ -45,6 +45,16 @@ pub static KIND: Kind = Kind {
         &WITHOUT_HEALTHY_BACKEND,
         &BACKEND_HEALTHY,
         &BACKEND_STATE,
+    ],
+    states: &[
+        States {
+            family: &STATE,
+            reason: None,
+        },
+        States {
+            family: &BACKEND_STATE,
+            reason: None,
+        },
     ],
     tables: &[
         Table {

@@ -25,6 +25,7 @@ pub static KIND: Kind = Kind {
     actions: &[&DESCRIBE_VOLUME_STATUS],
     one_call_for_each: &[],
     families: &[&STATUS, &CHECK, &NOT_BEFORE, &NOT_AFTER],
+    states: &[],
     tables: &[
         Table {
             key: &["volume_id"],

@@ -20,6 +20,7 @@ pub static KIND: Kind = Kind {
     actions: &[&DESCRIBE_VOLUMES],
     one_call_for_each: &[],
     families: &[&STATE, &INFO, &SIZE, &IOPS, &ATTACHMENT, &CREATED],
+    states: &[],
     tables: &[
         Table {
             key: &["volume_id"],

@@ -70,7 +70,7 @@ pub async fn run_reloadable(
     tokio::select! {
         ended = served => ended,
         () = deadline => {
-            warn!("requests that did not end in {} s are cut off", DRAIN.as_secs());
+            warn!(seconds = DRAIN.as_secs(), "requests that did not end in time are cut off");
             Ok(())
         }
     }

@@ -10,6 +10,7 @@ mod hostile;
 mod kinds;
 mod listings;
 mod lockout;
+mod logs;
 mod paging;
 #[path = "../support/page.rs"]
 mod page;

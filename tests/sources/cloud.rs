@@ -80,15 +80,19 @@ impl Mint {
         Scripted::start(move |asked| Some(mint.answer(asked))).await
     }
 
-    fn answer(&self, asked: &Asked) -> (u16, String) {
-        let mut issued = self.issued();
+    /// Whether a request is signed by a key that is good now.
+    pub(crate) fn takes(&self, asked: &Asked) -> bool {
+        let issued = self.issued();
         let signed_by = asked.signed_by().unwrap_or_default();
-        let is_good = !issued.revoked.contains(&signed_by)
-            && (issued.keys.iter()).any(|(id, end)| *id == signed_by && Instant::now() < *end);
-        if is_good {
+        !issued.revoked.contains(&signed_by)
+            && (issued.keys.iter()).any(|(id, end)| *id == signed_by && Instant::now() < *end)
+    }
+
+    fn answer(&self, asked: &Asked) -> (u16, String) {
+        if self.takes(asked) {
             return (200, one_instance());
         }
-        issued.refused += 1;
+        self.issued().refused += 1;
         (400, error("RequestExpired", "Request has expired."))
     }
 

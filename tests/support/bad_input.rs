@@ -5,7 +5,7 @@ use tokio::process::Command;
 use crate::vigie::{Run, run};
 
 /// A secret that looks like one, and stands out.
-pub(crate) const CANARY: &str = "CanaryThatNobodyMayEverReadAgain00000000";
+pub(crate) const CANARY: &str = "CanaryThatNobodyMayEverReadAgainEXAMPLE0";
 
 /// Runs twice, as anybody would and with everything logged; what was said without the log.
 pub(crate) async fn refused(command: &mut Command, code: i32, told: &[&str]) -> Run {

@@ -99,7 +99,7 @@ class Program(unittest.TestCase):
                     pod = Pod(rendered, folder, str(index), lent=LENT.get(values.stem))
                     checked = pod.check()
                     self.assertEqual(checked.returncode, 0, checked.stderr)
-                    self.assertNotIn("has mode", checked.stderr)
+                    self.assertNotIn("others can read", checked.stderr)
                     self.assertIn(f":{pod.port}\"\n", checked.stdout.splitlines(keepends=True)[0])
                     for lender in ("AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_FULL_URI"):
                         self.assertEqual(f"({lender})" in checked.stdout, lender in pod.environment)

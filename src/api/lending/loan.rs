@@ -9,12 +9,13 @@ use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use super::super::error::NoKey;
 use super::super::{Cause, Credential, Reason};
 use super::sts::Clock;
 use crate::credentials::{self, Current, Found, Lease, Marks};
+use crate::repeated::Repeated;
 
 /// What is known of a key that has to be asked for.
 #[derive(Default)]
@@ -29,6 +30,8 @@ pub(in super::super) struct Loan {
     generation: u64,
     /// When a key was last asked for because the cloud refused the one in force.
     last_renewed: Option<Instant>,
+    /// Askings that failed while there was a key in force.
+    told: Repeated<Reason>,
 }
 
 type Flight = Shared<BoxFuture<'static, ()>>;
@@ -207,7 +210,7 @@ impl Credential {
         let now = self.now();
         let mut loan = self.loan();
         match asked {
-            Ok(Ok(lease)) => loan.take(lease, name, now),
+            Ok(Ok(lease)) => loan.take(lease, name, now, &self.account()),
             Ok(Err(no_key)) => loan.fail(no_key, marks, now, &self.account()),
             Err(None) => {
                 loan.held = None;
@@ -248,7 +251,7 @@ impl Credential {
 }
 
 impl Loan {
-    fn take(&mut self, lease: Lease, source: &'static str, now: Timestamp) {
+    fn take(&mut self, lease: Lease, source: &'static str, now: Timestamp, account: &str) {
         let Lease { credentials, expires } = lease;
         let current = match &self.held {
             Some(held) => held.current.followed_by(credentials),
@@ -268,6 +271,15 @@ impl Loan {
             ?expires,
             "a key on loan is in force"
         );
+        if let Some(over) = self.told.over() {
+            info!(
+                account,
+                key = current.credentials.suffix(),
+                failures = over.failures,
+                seconds = over.lasted.as_secs(),
+                "the key is renewed again"
+            );
+        }
         self.generation = current.generation;
         self.held = Some(Held { current, taken: now });
         self.failure = None;
@@ -277,18 +289,24 @@ impl Loan {
         let count = self.failure.as_ref().map_or(0, |failure| failure.count) + 1;
         let left = self.held.as_ref().and_then(|held| held.left(now));
         let wait = wait(no_key.is_a_refusal(), count, left);
-        if self.held.is_some() && count == 1 {
+        let reason = no_key.cause.reason();
+        let told = self.held.is_some().then(|| self.told.again(reason)).flatten();
+        if let Some(count) = told {
             warn!(
                 account,
+                reason = reason.name(),
+                count,
                 next_try_seconds = wait.as_secs(),
-                "renewing the key before it runs out, going on with the old one: {no_key}"
+                error = %no_key,
+                "the key cannot be renewed before it runs out; going on with the old one"
             );
         } else {
             debug!(
                 account,
                 failures = count,
                 next_try_seconds = wait.as_secs(),
-                "no key: {no_key}"
+                error = %no_key,
+                "no key"
             );
         }
         self.failure = Some(Failure {

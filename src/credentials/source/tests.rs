@@ -327,7 +327,7 @@ fn half_written_file_keeps_the_last_key() {
         panic!("{lines:#?}");
     };
     assert!(
-        line.contains("keeping the key in force: credentials file "),
+        line.contains("keeping the key in force") && line.contains("error=credentials file "),
         "{line}"
     );
     assert!(
@@ -374,9 +374,10 @@ fn file_that_others_can_read_is_warned_of_once_for_each_change() {
     });
     let path = path.display();
     assert_eq!(lines.len(), 2, "{lines:#?}");
-    assert!(lines[0].contains("has mode 0640"), "{lines:#?}");
+    assert!(lines[0].contains("mode=\"0640\""), "{lines:#?}");
     assert!(lines[1].contains(&format!(
-        "credentials file {path} has mode 0644, so others can read it: run `chmod 600 {path}`"
+        "others can read this file, which holds a secret: run `chmod 600` on it what=\"credentials file\" path={path} \
+         mode=\"0644\""
     )));
 }
 
@@ -440,7 +441,7 @@ fn role_of_a_changed_profile_is_the_next_to_be_put_on_and_a_profile_that_is_gone
         assert_eq!(remote(&source), kept, "half-written");
     });
     assert!(
-        lines.len() == 1 && lines[0].contains("going on with the role"),
+        lines.len() == 1 && lines[0].contains("going on with the one before"),
         "{lines:#?}"
     );
     fs::remove_file(&config).unwrap();

@@ -92,7 +92,7 @@ fn same_key_lent_again_keeps_its_generation_and_another_never_takes_an_old_one()
         expires: Some(Timestamp::MAX),
     };
     let mut generation = |id| {
-        loan.take(lease(id), "imds", TAKEN);
+        loan.take(lease(id), "imds", TAKEN, "prod");
         loan.held.as_ref().unwrap().current.generation
     };
     assert_eq!(
@@ -100,7 +100,7 @@ fn same_key_lent_again_keeps_its_generation_and_another_never_takes_an_old_one()
         [1, 1, 2, 3]
     );
     loan.held = None;
-    loan.take(lease("C"), "imds", TAKEN);
+    loan.take(lease("C"), "imds", TAKEN, "prod");
     assert_eq!(loan.held.as_ref().unwrap().current.generation, 4);
     assert!(!format!("{loan:?}").contains("canary"));
 }

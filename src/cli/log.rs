@@ -1,0 +1,196 @@
+//! How log lines are written: one for each event, whatever it holds.
+
+use std::fmt::{self, Write};
+use std::io::IsTerminal as _;
+
+use tracing::field::Field;
+use tracing::{Level, Subscriber, enabled, error, warn};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::field::MakeExt as _;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::{Writer, debug_fn};
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use crate::config::LogFormat;
+
+/// Log lines go to stderr. `VIGIE_LOG` filters them, as `debug` or `vigie::api=debug,info`.
+pub(super) fn start(format: LogFormat, level: &str) {
+    let usual = || EnvFilter::new(format!("warn,vigie={level}"));
+    let wanted = std::env::var(LOG_VARIABLE)
+        .ok()
+        .filter(|wanted| !wanted.is_empty());
+    let parsed = wanted.as_deref().map_or_else(|| Ok(usual()), EnvFilter::try_new);
+    let (filter, fault) = match parsed {
+        Ok(filter) => (filter, None),
+        Err(fault) => (usual(), Some(fault)),
+    };
+    let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let ansi = std::io::stderr().is_terminal() && !no_colour;
+    lines(format, filter, ansi, std::io::stderr).init();
+    log_panics();
+    if let Some(error) = fault {
+        warn!(%error, "VIGIE_LOG is ignored: write `debug`, or `vigie::api=debug,info`");
+    }
+}
+
+/// A fault of ours is an event like any other: one line. Whoever asks for a backtrace gets Rust's own words beside it.
+fn log_panics() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let is_logged = enabled!(Level::ERROR);
+        if is_logged {
+            let payload = panic.payload();
+            let text = payload.downcast_ref::<&str>().copied();
+            let error = text.or_else(|| payload.downcast_ref().map(String::as_str));
+            let place = panic.location().map(ToString::to_string);
+            error!(error, place, "a fault of vigie: please report it");
+        }
+        if !is_logged || std::env::var_os("RUST_BACKTRACE").is_some() {
+            usual(panic);
+        }
+    }));
+}
+
+/// Log lines in a format, written to `writer`; the text in colour if `ansi`.
+pub fn lines<W>(
+    format: LogFormat,
+    filter: EnvFilter,
+    ansi: bool,
+    writer: W,
+) -> Box<dyn Subscriber + Send + Sync>
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    // Without the module: a backend's `target` is a field of ours, and no two may share a name.
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(writer)
+        .with_target(false);
+    match format {
+        LogFormat::Text => Box::new(
+            log.with_ansi(ansi)
+                .fmt_fields(debug_fn(write_field).delimited(" "))
+                .finish(),
+        ),
+        LogFormat::Json => Box::new(log.json().flatten_event(true).finish()),
+    }
+}
+
+/// The message as such, every other field as `name=value`. Much of it is of others' making: what would break the line,
+/// or give a terminal orders, is written as an escape.
+fn write_field(writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
+    if field.name() == "message" {
+        return write!(Plain(writer), "{value:?}");
+    }
+    if writer.has_ansi_escapes() {
+        write!(writer, "\u{1b}[3m{}\u{1b}[0m\u{1b}[2m=\u{1b}[0m", field.name())?;
+    } else {
+        write!(writer, "{}=", field.name())?;
+    }
+    write!(Plain(writer), "{value:?}")
+}
+
+/// Passes text on, with escapes for all that is no text.
+struct Plain<'a, 'w>(&'a mut Writer<'w>);
+
+impl Write for Plain<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut rest = text;
+        while let Some((at, odd)) = rest.char_indices().find(|(_, character)| is_odd(*character)) {
+            let (plain, behind) = rest.split_at(at);
+            self.0.write_str(plain)?;
+            write!(self.0, "{}", odd.escape_default())?;
+            rest = behind.strip_prefix(odd).unwrap_or_default();
+        }
+        self.0.write_str(rest)
+    }
+}
+
+/// Controls, other ends of a line, and what turns the direction of a text.
+fn is_odd(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+const LOG_VARIABLE: &str = "VIGIE_LOG";
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use tracing::info;
+
+    use super::*;
+
+    /// What is written of one event that holds all that is hostile.
+    fn written(format: LogFormat, ansi: bool) -> String {
+        let log: Arc<Mutex<Vec<u8>>> = Arc::default();
+        let writer = Arc::clone(&log);
+        let writer = move || Writing(Arc::clone(&writer));
+        let lines = lines(format, EnvFilter::new("info"), ansi, writer);
+        let hostile = "a\n2026-01-01 ERROR b\r\u{1b}[2J\u{9b}31m\u{7}\u{202e}\u{2028}\"}é";
+        tracing::subscriber::with_default(lines, || {
+            info!(text = hostile, shown = %hostile, debugged = ?Some(hostile), number = 3, "message {hostile}");
+        });
+        let bytes = log.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    struct Writing(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Writing {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn event_is_one_line_of_text_whatever_it_holds() {
+        let line = written(LogFormat::Text, false);
+        let text = line.strip_suffix('\n').unwrap();
+        assert!(!text.chars().any(is_odd), "{text:?}");
+        let message = r#"message a\n2026-01-01 ERROR b\r\u{1b}[2J\u{9b}31m\u{7}\u{202e}\u{2028}"}é"#;
+        assert!(text.contains(message), "{text}");
+        assert!(
+            text.contains(" shown=a\\n2026") && text.ends_with(" number=3"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn colours_are_ours_alone() {
+        let line = written(LogFormat::Text, true);
+        assert!(line.contains("\u{1b}[3mnumber\u{1b}[0m"), "{line:?}");
+        assert!(
+            !line.contains("\u{1b}[2J") && line.lines().count() == 1,
+            "{line:?}"
+        );
+    }
+
+    #[test]
+    fn event_is_one_object_of_json_whatever_it_holds() {
+        let line = written(LogFormat::Json, false);
+        assert_eq!(line.lines().count(), 1, "{line}");
+        let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&line).unwrap();
+        let mut names: Vec<_> = object.keys().map(String::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(
+            names,
+            [
+                "debugged",
+                "level",
+                "message",
+                "number",
+                "shown",
+                "text",
+                "timestamp"
+            ]
+        );
+        assert_eq!(object["text"], object["shown"]);
+    }
+}
