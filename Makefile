@@ -6,7 +6,7 @@ export TEST_PROMETHEUS ?= $(CURDIR)/target/prometheus/prometheus
 export TEST_PROMTOOL ?= $(CURDIR)/target/prometheus/promtool
 export TEST_CHROMIUM ?= $(CURDIR)/target/chromium/chromium
 
-.PHONY: test parts lint deny clean-parts
+.PHONY: test parts lint deny bench criterion instructions clean-parts
 .PHONY: static image-files image deb chart-files
 .PHONY: test-deploy test-dashboards test-browser test-chart test-container test-systemd test-deb
 
@@ -33,6 +33,23 @@ lint:
 # Licences, banned crates, sources, advisories. Needs cargo-deny: `cargo install --locked cargo-deny`.
 deny:
 	cargo deny --locked check
+
+# vigie beside its peers, on the same bytes: half an hour on two cores, most of it the build of AWS' SDK. One question
+# alone: `make bench BENCH=scrapes`.
+bench: parts
+	tests/support/parts.sh bench
+	cargo build --release --locked
+	cargo build --release --locked --manifest-path benches/load/Cargo.toml --target-dir target/bench
+	cargo build --release --locked --manifest-path benches/peers/Cargo.toml --target-dir target/bench
+	$(TEST_PYTHON) benches/run.py $(BENCH)
+
+# Criterion's figures for signing, parsing, rendering and the page.
+criterion:
+	cargo bench --locked --bench sign --bench parse --bench render --bench page
+
+# The instructions that a page of a thousand instances takes: the same on every machine with the same compiler.
+instructions:
+	benches/instructions.sh
 
 clean-parts:
 	rm -rf target/python target/prometheus target/grafana target/chart target/chromium

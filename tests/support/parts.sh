@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fetch the real parts that the tests run against into target/, once: parts.sh python | prometheus | chromium
+# Fetch the real parts that the tests run against into target/, once: parts.sh python | prometheus | chromium | bench
 # Nothing is installed on the machine, except python3-venv where Debian's Python comes without it, and a Chromium where
 # there is none.
 set -euo pipefail
@@ -66,6 +66,13 @@ browser() {
     type -P chromium || type -P chromium-browser || type -P google-chrome
 }
 
+# What a bench measures with, and against.
+bench() {
+    type -P wrk >/dev/null && type -P nginx >/dev/null && type -P strip >/dev/null && return
+    as_root && install wrk nginx-light binutils >&2 && return
+    give_up "the bench needs wrk, nginx and strip on PATH."
+}
+
 # Unpacked, not installed: the package would start a service.
 unpack() (
     cd target/prometheus
@@ -84,6 +91,6 @@ refresh() {
 }
 
 case ${1:-} in
-python | prometheus | chromium) "$1" ;;
+python | prometheus | chromium | bench) "$1" ;;
 *) give_up "no such part: ${1:-none named}" ;;
 esac
