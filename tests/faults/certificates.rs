@@ -29,10 +29,10 @@ impl Certificates {
         expired.not_after = date_time_ymd(2021, 1, 1);
         Self {
             bundle: ours.pem(),
-            right: shown(here(), &ours),
-            wrong_name: shown(elsewhere, &ours),
-            unknown_issuer: shown(here(), &another),
-            expired: shown(expired, &ours),
+            right: shown(&here(), &ours),
+            wrong_name: shown(&elsewhere, &ours),
+            unknown_issuer: shown(&here(), &another),
+            expired: shown(&expired, &ours),
         }
     }
 
@@ -53,7 +53,7 @@ fn authority() -> CertifiedIssuer<'static, KeyPair> {
     CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap()
 }
 
-fn shown(what: CertificateParams, issuer: &CertifiedIssuer<'static, KeyPair>) -> TlsAcceptor {
+fn shown(what: &CertificateParams, issuer: &CertifiedIssuer<'static, KeyPair>) -> TlsAcceptor {
     let key = KeyPair::generate().unwrap();
     let certificate = what.signed_by(&key, issuer).unwrap();
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));

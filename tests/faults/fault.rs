@@ -4,9 +4,9 @@
 use std::fmt;
 use std::ops::RangeInclusive;
 
-use vigie::api::Action;
 use vigie::provider::Provider;
-use vigie::resource::Kind;
+
+use crate::scene::Subject;
 
 /// What goes wrong between the agent and the cloud.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -164,8 +164,13 @@ impl Fault {
         }
     }
 
-    /// What has to come of it when this action of this kind meets it.
-    pub(crate) fn expected(self, provider: Provider, kind: &Kind, action: &Action) -> Expected {
+    /// What has to come of it when this action meets it.
+    pub(crate) fn expected(self, subject: Subject) -> Expected {
+        let Subject {
+            provider,
+            kind,
+            action,
+        } = subject;
         let fails = |reason, calls: usize, touched| Expected {
             outcome: Outcome::Fails(reason),
             calls: calls..=calls,
@@ -185,7 +190,9 @@ impl Fault {
                 unreached()
             }
             // What may pass is tried three times.
-            Self::ResetBefore | Self::ResetInBody | Self::BadGateway => fails("unreachable", 3, Touched::Kind),
+            Self::ResetBefore | Self::ResetInBody | Self::BadGateway => {
+                fails("unreachable", 3, Touched::Kind)
+            }
             Self::Silence | Self::OneByteASecond => fails("timeout", 3, Touched::Kind),
             Self::InternalError => fails("other", 3, Touched::Kind),
             Self::ThrottleStorm | Self::RetryAfterAlways | Self::Throttling => {
@@ -210,14 +217,12 @@ impl Fault {
             Self::Entities | Self::Duplicates => survives(1..=1),
             // Where there are no pages, nobody looks for the next.
             Self::EndlessPages | Self::RepeatedToken | Self::EmptyPage if !is_paged => survives(1..=1),
-            // A thousand pages are more than any account has; where the budget is less than a call a second, the time of a
-            // poll, four minutes, is over before.
-            Self::EndlessPages => match provider {
-                Provider::Aws => fails("malformed", 1000, Touched::Kind),
-                Provider::Outscale => Expected {
-                    calls: 185..=199,
-                    ..fails("timeout", 0, Touched::Kind)
-                },
+            // A thousand pages are more than any account has. Where the budget is less than a call a second, the time of
+            // a poll, four minutes, is over before.
+            Self::EndlessPages if subject.is_fast() => fails("malformed", 1000, Touched::Kind),
+            Self::EndlessPages => Expected {
+                calls: 180..=199,
+                ..fails("timeout", 0, Touched::Kind)
             },
             Self::RepeatedToken => fails("malformed", 2, Touched::Kind),
             Self::EmptyPage => survives(3..=3),

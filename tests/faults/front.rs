@@ -65,8 +65,6 @@ struct Shared {
 struct State {
     fault: Option<Fault>,
     mark: Option<Mark>,
-    /// What the first request that met the fault was about: the others about something else do not meet it.
-    object: Option<Option<String>>,
     met: Vec<Asked>,
     /// All for the action, whatever they were about.
     asked: usize,
@@ -172,8 +170,12 @@ impl Shared {
         }
         state.asked += 1;
         let fault = state.fault?;
-        let object = state.object.get_or_insert_with(|| asked.object.clone());
-        if *object != asked.object {
+        // Of many things, one meets it: the first that is asked about.
+        if state
+            .met
+            .first()
+            .is_some_and(|first| first.object != asked.object)
+        {
             return None;
         }
         let before = state.met.len();
@@ -227,7 +229,9 @@ async fn reply(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), shared: &Shar
     let request = Request::read(stream).await?;
     let asked = &request.asked;
     let Some((fault, before)) = shared.meets(asked) else {
-        stream.write_all(&request.passed_on(shared.cloud()).await?).await?;
+        stream
+            .write_all(&request.passed_on(shared.cloud()).await?)
+            .await?;
         return Ok(End::Close);
     };
     match fault {
@@ -358,7 +362,11 @@ impl Request {
     async fn passed_on(&self, cloud: SocketAddr) -> io::Result<Vec<u8>> {
         let mut stream = TcpStream::connect(cloud).await?;
         let head = self.head.trim_end();
-        let request = [format!("{head}\r\nConnection: close\r\n\r\n").as_bytes(), &self.body].concat();
+        let request = [
+            format!("{head}\r\nConnection: close\r\n\r\n").as_bytes(),
+            &self.body,
+        ]
+        .concat();
         stream.write_all(&request).await?;
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await?;

@@ -12,6 +12,7 @@ mod fault;
 mod front;
 mod matrix;
 mod nameless;
+#[expect(dead_code, reason = "other tests need more of it")]
 #[path = "../support/page.rs"]
 mod page;
 mod promises;

@@ -36,7 +36,7 @@ impl Cell {
             kind: kind.name,
             action: format!("{} {}", action.service.name(), action.name),
             fault,
-            expected: fault.expected(provider, kind, action),
+            expected: fault.expected(subject),
             reading,
         }
     }
@@ -78,7 +78,7 @@ fn every_action_meets_every_fault_as_it_has_to() {
     let cells = cells.into_inner().unwrap();
     assert_eq!(cells.len(), Subject::all().len() * Fault::ALL.len());
     assert!(cells.len() >= 150);
-    report::is_fresh(&cells);
+    report::is_fresh("matrix", &report::matrix(&cells));
 }
 
 /// The cells of one action.
@@ -117,7 +117,7 @@ async fn cell(scene: &mut Scene, fault: Fault, usual: usize, before: Seen) -> (C
         action,
     } = scene.subject;
     let told = format!("{provider} {} {}: {}", kind.name, action.name, fault.name());
-    let expected = fault.expected(provider, kind, action);
+    let expected = fault.expected(scene.subject);
     assert!(!before.reading.is_empty(), "{told}: there is nothing to keep");
 
     scene.meet(fault).await;
@@ -132,7 +132,9 @@ async fn cell(scene: &mut Scene, fault: Fault, usual: usize, before: Seen) -> (C
     assert_calls(scene, fault, &expected, usual, (&before, &after), &told);
     assert_eq!(after.reading, before.reading, "{told}: not what is there");
     scene.assert_nothing_locked(&told);
-    failed.iter().for_each(|(_, error)| scene.assert_no_secret(error));
+    for (_, error) in &failed {
+        scene.assert_no_secret(error);
+    }
     scene.assert_no_secret(&scene.bench.text(Format::Text));
 
     let mut reading = "fresh";
@@ -142,7 +144,10 @@ async fn cell(scene: &mut Scene, fault: Fault, usual: usize, before: Seen) -> (C
         let later = scene.seen();
         assert!(later.reading.is_empty(), "{told}: it is shown though it is stale");
         let place = scene.subject.place();
-        assert_eq!(later.polls[&place], after.polls[&place], "{told}: its age is told");
+        assert_eq!(
+            later.polls[&place], after.polls[&place],
+            "{told}: its age is told"
+        );
     }
     scene.heal();
     let failed = scene.bench.once().await;
@@ -207,7 +212,10 @@ pub(crate) fn assert_calls(
     if fault == Fault::Gigabyte {
         // 64 MiB, and what is on the way.
         let read = front.longest();
-        assert!((64 << 20..80 << 20).contains(&read), "{told}: {read} bytes were read");
+        assert!(
+            (64 << 20..80 << 20).contains(&read),
+            "{told}: {read} bytes were read"
+        );
     }
 }
 

@@ -9,7 +9,7 @@ use crate::shown::Place;
 pub(crate) async fn cell(subject: Subject) -> Cell {
     let fault = Fault::NoName;
     let told = format!("{} {}: {}", subject.kind.name, subject.action.name, fault.name());
-    let expected = fault.expected(subject.provider, subject.kind, subject.action);
+    let expected = fault.expected(subject);
     let Outcome::Fails(reason) = expected.outcome else {
         panic!("{told}: nobody there can answer");
     };
@@ -37,7 +37,11 @@ pub(crate) async fn cell(subject: Subject) -> Cell {
     scene.named().await;
     pass(SOME_SECONDS).await;
     let seen = scene.seen();
-    for place in subject.regions().iter().take(if subject.is_finding() { 1 } else { 2 }) {
+    for place in subject
+        .regions()
+        .iter()
+        .take(if subject.is_finding() { 1 } else { 2 })
+    {
         let place = [HIT, place, subject.kind.name].map(str::to_owned);
         assert_eq!(seen.polls[&place].success, Some(1.0), "{told}: {place:?}");
     }

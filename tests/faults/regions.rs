@@ -28,18 +28,25 @@ fn polled(subject: Subject) -> Vec<Place> {
 pub(crate) async fn cell(scene: &mut Scene, fault: Fault) -> Cell {
     let subject = scene.subject;
     let told = format!("{}: {}", subject.action.name, fault.name());
-    let expected = fault.expected(subject.provider, subject.kind, subject.action);
+    let expected = fault.expected(subject);
     let place = subject.place();
     let before = scene.seen();
     let then = before.polls[&place].clone();
 
     scene.meet(fault).await;
-    let after = wait_for(scene, "the regions are asked for", |seen| seen.polls[&place] != then).await;
+    let after = wait_for(scene, "the regions are asked for", |seen| {
+        seen.polls[&place] != then
+    })
+    .await;
     let now = &after.polls[&place];
     assert_calls(scene, fault, &expected, 1, (&before, &after), &told);
     match expected.outcome {
         Outcome::Survives => {
-            assert_eq!((now.success, &now.failures), (Some(1.0), &then.failures), "{told}");
+            assert_eq!(
+                (now.success, &now.failures),
+                (Some(1.0), &then.failures),
+                "{told}"
+            );
             assert!(now.dated > then.dated, "{told}");
         }
         Outcome::Fails(reason) => {
@@ -50,12 +57,24 @@ pub(crate) async fn cell(scene: &mut Scene, fault: Fault) -> Cell {
         }
     }
     let untouched = |place: &Place| !subject.is_touched(expected.touched, place);
-    let goes_on: Vec<Place> = before.polls.keys().filter(|place| untouched(place)).cloned().collect();
-    assert!(expected.touched == Touched::Endpoint || goes_on.len() >= 3, "{told}: {goes_on:?}");
+    let goes_on: Vec<Place> = before
+        .polls
+        .keys()
+        .filter(|place| untouched(place))
+        .cloned()
+        .collect();
+    assert!(
+        expected.touched == Touched::Endpoint || goes_on.len() >= 3,
+        "{told}: {goes_on:?}"
+    );
     wait_for(scene, "the regions that are known are polled on", |seen| {
         goes_on.iter().all(|place| {
             let (now, then) = (&seen.polls[place], &before.polls[place]);
-            assert_eq!((now.success, &now.failures), (Some(1.0), &then.failures), "{told}: {place:?}");
+            assert_eq!(
+                (now.success, &now.failures),
+                (Some(1.0), &then.failures),
+                "{told}: {place:?}"
+            );
             now.dated > then.dated
         })
     })

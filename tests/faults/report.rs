@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Mutex;
 
 use vigie::provider::Provider;
 
@@ -11,27 +12,35 @@ use crate::fault::{Fault, Outcome};
 use crate::matrix::Cell;
 use crate::scene::Subject;
 
-/// Fails if the report does not hold these cells; writes them into it, if that is asked for.
-pub(crate) fn is_fresh(cells: &[Cell]) {
-    let file = file();
+/// Fails if this section of the report is not this text; writes it there, if that is asked for.
+pub(crate) fn is_fresh(section: &str, generated: &str) {
+    // Each test writes its own section into the whole.
+    static ONE_AFTER_THE_OTHER: Mutex<()> = Mutex::new(());
+    let _turn = ONE_AFTER_THE_OTHER.lock().unwrap();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/FAULTS.md");
+    let (begin, end) = (
+        format!("<!-- {section}: begin -->"),
+        format!("<!-- {section}: end -->"),
+    );
     let text = fs::read_to_string(&file).unwrap();
-    let (before, rest) = text.split_once(BEGIN).expect("the report says where the matrix begins");
-    let (_, behind) = rest.split_once(END).expect("the report says where the matrix ends");
-    let fresh = format!("{before}{BEGIN}{}{END}{behind}", matrix(cells));
+    let (before, rest) = text.split_once(&begin).expect("the section begins somewhere");
+    let (now, behind) = rest.split_once(&end).expect("the section ends somewhere");
     if std::env::var_os("UPDATE_FAULTS").is_some() {
-        fs::write(&file, &fresh).unwrap();
+        fs::write(&file, format!("{before}{begin}{generated}{end}{behind}")).unwrap();
+        return;
     }
-    let now = fs::read_to_string(&file).unwrap();
-    let old = now.lines().zip(fresh.lines()).find(|(is, should)| is != should);
-    assert!(now == fresh, "tests/FAULTS.md is old ({old:?}): UPDATE_FAULTS=1 cargo test --test faults");
-}
-
-pub(crate) fn file() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/FAULTS.md")
+    let old = now
+        .lines()
+        .zip(generated.lines())
+        .find(|(is, should)| is != should);
+    assert!(
+        now == generated,
+        "tests/FAULTS.md is old ({old:?}): UPDATE_FAULTS=1 cargo test --test faults"
+    );
 }
 
 /// A table for each action, a row for each fault.
-fn matrix(cells: &[Cell]) -> String {
+pub(crate) fn matrix(cells: &[Cell]) -> String {
     let actions: BTreeSet<(&str, &str)> = cells
         .iter()
         .map(|cell| (cell.kind, cell.action.as_str()))
@@ -55,10 +64,14 @@ fn matrix(cells: &[Cell]) -> String {
 }
 
 fn table(text: &mut String, kind: &str, action: &str, cells: &[Cell]) {
-    let of_action = cells.iter().filter(|cell| (cell.kind, cell.action.as_str()) == (kind, action));
+    let of_action = cells
+        .iter()
+        .filter(|cell| (cell.kind, cell.action.as_str()) == (kind, action));
     let mut rows: BTreeMap<&str, BTreeMap<&str, &Cell>> = BTreeMap::new();
     for cell in of_action {
-        rows.entry(cell.fault.name()).or_default().insert(cell.provider, cell);
+        rows.entry(cell.fault.name())
+            .or_default()
+            .insert(cell.provider, cell);
     }
     write!(text, "\n### {kind}: {action}\n\n").unwrap();
     text.push_str("| fault | cloud | the poll | the last reading | calls | fails with it |\n");
@@ -92,6 +105,3 @@ fn row(cell: &Cell) -> String {
     };
     format!("{} | {} | {calls} | {touched}", expected.outcome, cell.reading)
 }
-
-const BEGIN: &str = "<!-- matrix: begin -->";
-const END: &str = "<!-- matrix: end -->";

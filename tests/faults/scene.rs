@@ -50,6 +50,11 @@ impl Subject {
         self.kind.name == resources::regions::KIND.name
     }
 
+    /// Whether the budget of the account allows for a thousand pages within one poll. One action is enough for that.
+    pub(crate) fn is_fast(self) -> bool {
+        self.provider == Provider::Aws && self.kind.name == "instances"
+    }
+
     pub(crate) fn is_ec2(self) -> bool {
         self.action.service == Service::Ec2
     }
@@ -117,8 +122,12 @@ impl Scene {
         let options = |minutes| Options {
             provider,
             instances: 4,
-            load_balancers: if subject.kind.name == "load_balancers" { 2 } else { 1 },
-            backends_per_load_balancer: 1,
+            load_balancers: if subject.kind.name == "load_balancers" {
+                2
+            } else {
+                1
+            },
+            backends_per_load_balancer: usize::from(!subject.kind.one_call_for_each.is_empty()),
             target_groups: 2,
             lock_out: provider == Provider::Outscale,
             regions: bench::regions(subject.regions()),
@@ -156,15 +165,19 @@ impl Scene {
         if let Some(certificates) = &certificates {
             let path = bundle.path().join("ca.pem");
             std::fs::write(&path, &certificates.bundle).unwrap();
-            trust = format!("ca_bundle = {path:?}\n");
+            trust = format!("ca_bundle = '{}'\n", path.display());
         }
         let ec2 = Front::new(addresses, certificates.clone()).await;
         let elb = Front::new(addresses, certificates).await;
         // A thousand pages within the time of a poll, and not.
-        let pace = if provider == Provider::Aws { "20" } else { "0.83" };
+        let pace = if subject.is_fast() { "20" } else { "0.83" };
         let kinds = subject.kinds();
         let lines = format!("{trust}requests_per_second = {pace}\nkinds = {kinds:?}");
-        let regions: &[&str] = if subject.is_finding() { &["*"] } else { subject.regions() };
+        let regions: &[&str] = if subject.is_finding() {
+            &["*"]
+        } else {
+            subject.regions()
+        };
         let hit = Account {
             name: HIT,
             provider,
@@ -233,11 +246,19 @@ impl Scene {
 
     /// What stands before the service of the action.
     pub(crate) fn front(&mut self) -> &mut Front {
-        if self.subject.is_ec2() { &mut self.ec2 } else { &mut self.elb }
+        if self.subject.is_ec2() {
+            &mut self.ec2
+        } else {
+            &mut self.elb
+        }
     }
 
     fn onlooker(&mut self) -> &mut Front {
-        if self.subject.is_ec2() { &mut self.elb } else { &mut self.ec2 }
+        if self.subject.is_ec2() {
+            &mut self.elb
+        } else {
+            &mut self.ec2
+        }
     }
 
     pub(crate) fn seen(&self) -> Seen {

@@ -28,7 +28,9 @@ pub(crate) fn polls(page: &Page) -> BTreeMap<Place, Poll> {
         let place = ["account", "region", "kind"].map(label);
         match series.name.as_str() {
             "vigie_poll_success" => polls.entry(place).or_default().success = Some(value),
-            "vigie_poll_last_success_timestamp_seconds" => polls.entry(place).or_default().dated = Some(value),
+            "vigie_poll_last_success_timestamp_seconds" => {
+                polls.entry(place).or_default().dated = Some(value);
+            }
             "vigie_poll_failures_total" => {
                 let failures = &mut polls.entry(place).or_default().failures;
                 failures.insert(label("reason"), value);
@@ -66,7 +68,9 @@ pub(crate) fn requests(page: &Page, account: &str, region: &str, service: &str, 
     ];
     let is_meant = |series: &Series| labels.iter().all(|(name, value)| series.labels[*name] == *value);
     let sent = page.family("vigie_api_requests_total");
-    let counts = sent.filter(|(series, _)| is_meant(series)).map(|(_, count)| count);
+    let counts = sent
+        .filter(|(series, _)| is_meant(series))
+        .map(|(_, count)| count);
     format!("{}", counts.sum::<f64>()).parse().unwrap()
 }
 

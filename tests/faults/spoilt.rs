@@ -1,5 +1,7 @@
 //! Answers, and what is made of them.
 
+use std::fmt::Write as _;
+
 use jiff::Timestamp;
 
 use crate::fault::Fault;
@@ -13,7 +15,11 @@ pub(crate) fn answer(status: &str, further: &str, body: &str) -> Vec<u8> {
 /// The same, which announces another length.
 pub(crate) fn answer_of(status: &str, further: &str, length: usize, body: &str) -> Vec<u8> {
     let length = format!("Content-Length: {length}\r\n");
-    [head(status, &format!("{length}{further}")).as_bytes(), body.as_bytes()].concat()
+    [
+        head(status, &format!("{length}{further}")).as_bytes(),
+        body.as_bytes(),
+    ]
+    .concat()
 }
 
 /// The same answer, with nothing said of a close: of a thousand pages, most are asked for on one connection.
@@ -25,7 +31,9 @@ pub(crate) fn kept_open(answer: &[u8]) -> Vec<u8> {
 /// Status and headers.
 pub(crate) fn head(status: &str, further: &str) -> String {
     let date = Timestamp::now().strftime("%a, %d %b %Y %H:%M:%S GMT");
-    format!("HTTP/1.1 {status}\r\nDate: {date}\r\nContent-Type: text/xml\r\nConnection: close\r\n{further}\r\n")
+    format!(
+        "HTTP/1.1 {status}\r\nDate: {date}\r\nContent-Type: text/xml\r\nConnection: close\r\n{further}\r\n"
+    )
 }
 
 /// The body of an answer of the cloud.
@@ -98,8 +106,8 @@ fn cut(body: &str) -> String {
 
 /// The page that the cursor asks for. All that is there is on the first.
 fn paged(fault: Fault, asked: &Asked, body: &str) -> String {
-    let number: u32 = (asked.cursor.as_deref())
-        .map_or(1, |cursor| cursor.trim_start_matches("page-").parse().unwrap());
+    let number: u32 =
+        (asked.cursor.as_deref()).map_or(1, |cursor| cursor.trim_start_matches("page-").parse().unwrap());
     let next = match fault {
         Fault::RepeatedToken => Some(2),
         Fault::EmptyPage => (number < 3).then_some(number + 1),
@@ -124,15 +132,13 @@ fn bombed(body: &str, action: &str) -> String {
     let mut declared = String::from("<!ENTITY passwd SYSTEM \"file:///etc/passwd\"><!ENTITY e0 \"ha\">");
     for level in 1..10 {
         let ten = format!("&e{};", level - 1).repeat(10);
-        declared.push_str(&format!("<!ENTITY e{level} \"{ten}\">"));
+        write!(declared, "<!ENTITY e{level} \"{ten}\">").unwrap();
     }
     let root = body.find(&format!("<{action}Response")).unwrap();
     let (declaration, rest) = body.split_at(root);
     let inside = rest.find('>').unwrap() + 1;
     let (root, rest) = rest.split_at(inside);
-    format!(
-        "{declaration}<!DOCTYPE {action}Response [{declared}]>{root}<note>&e9;&passwd;</note>{rest}"
-    )
+    format!("{declaration}<!DOCTYPE {action}Response [{declared}]>{root}<note>&e9;&passwd;</note>{rest}")
 }
 
 /// What is before, in and behind the list of an answer.
