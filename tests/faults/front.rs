@@ -75,8 +75,8 @@ struct State {
 }
 
 impl Front {
-    pub(crate) async fn new(clouds: Clouds, certificates: Option<Arc<Certificates>>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    pub(crate) fn new(clouds: Clouds, certificates: Option<Arc<Certificates>>) -> Self {
+        let listener = socket("127.0.0.1:0".parse().unwrap()).listen(64).unwrap();
         let mut front = Self {
             address: listener.local_addr().unwrap(),
             shared: Arc::new(Shared {
@@ -108,12 +108,9 @@ impl Front {
             ..State::default()
         };
         if fault == Fault::Refused {
+            // Held before it is let go, so that nobody else gets it.
+            self.parked = Some(socket(self.address));
             self.serving.shutdown().await;
-            // Held, so that nobody else listens there.
-            let socket = TcpSocket::new_v4().unwrap();
-            socket.set_reuseaddr(true).unwrap();
-            socket.bind(self.address).unwrap();
-            self.parked = Some(socket);
         }
     }
 
@@ -196,6 +193,14 @@ impl Shared {
         let mut state = self.state();
         state.longest = state.longest.max(bytes);
     }
+}
+
+/// One that shares its port with others of ours.
+fn socket(address: SocketAddr) -> TcpSocket {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_reuseport(true).unwrap();
+    socket.bind(address).unwrap();
+    socket
 }
 
 /// How a conversation ends.

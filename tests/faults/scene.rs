@@ -167,8 +167,8 @@ impl Scene {
             std::fs::write(&path, &certificates.bundle).unwrap();
             trust = format!("ca_bundle = '{}'\n", path.display());
         }
-        let ec2 = Front::new(addresses, certificates.clone()).await;
-        let elb = Front::new(addresses, certificates).await;
+        let ec2 = Front::new(addresses, certificates.clone());
+        let elb = Front::new(addresses, certificates);
         // A thousand pages within the time of a poll, and not.
         let pace = if subject.is_fast() { "20" } else { "0.83" };
         let kinds = subject.kinds();
