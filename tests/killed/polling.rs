@@ -27,8 +27,8 @@ struct Home {
     port: u16,
 }
 
-/// What a file is: its bytes, its mode, and when it was written.
-type Content = (Vec<u8>, u32, i64, i64);
+/// What a file is: its text, its mode, and when it was written.
+type Content = (String, u32, i64, i64);
 
 impl Home {
     async fn new() -> Self {
@@ -144,13 +144,13 @@ fn list(folder: &Path, files: &mut BTreeMap<PathBuf, Content>) {
     for entry in fs::read_dir(folder).expect("the folder can be listed") {
         let path = entry.expect("the folder can be listed").path();
         let facts = fs::symlink_metadata(&path).expect("it is there");
-        let bytes = if facts.is_dir() {
+        let text = if facts.is_dir() {
             list(&path, files);
-            Vec::new()
+            String::new()
         } else {
-            fs::read(&path).expect("the file can be read")
+            fs::read_to_string(&path).expect("the file can be read")
         };
-        files.insert(path, (bytes, facts.mode(), facts.mtime(), facts.mtime_nsec()));
+        files.insert(path, (text, facts.mode(), facts.mtime(), facts.mtime_nsec()));
     }
 }
 
