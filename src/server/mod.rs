@@ -9,11 +9,13 @@
 //! | `GET /-/healthy` | 200 while the process lives |
 //! | `GET /-/ready` | 200 once every kind has been tried, 503 before |
 
+mod connections;
 mod discovery;
 mod negotiation;
 mod people;
 mod query;
 mod reload;
+mod web;
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -28,51 +30,51 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use futures_util::stream;
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tracing::warn;
 
 use crate::exposition::Page;
 use discovery::Wanted;
 
+pub use connections::Limits;
 pub use reload::{Outcome, Reload};
+pub use web::{Error, Web};
 
-/// Serves without a way to reload: see [`run_reloadable`].
+/// How the page is served, beside what is on it.
+#[derive(Default)]
+pub struct Options {
+    /// Who is asked to take the settings anew; without it, there is no `POST /-/reload`.
+    pub reloads: Option<mpsc::Sender<Reload>>,
+    /// Who may ask, and how it is spoken with; without it, everybody, in plain HTTP.
+    pub web: Option<Arc<Web>>,
+    /// What connections may take.
+    pub limits: Limits,
+}
+
+/// Serves to everybody, and without a way to reload: see [`run_with`].
 pub async fn run(
     listener: TcpListener,
     page: Arc<Page>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    run_reloadable(listener, page, None, shutdown).await
+    run_with(listener, page, Options::default(), shutdown).await;
+    Ok(())
 }
 
-/// Serves until `shutdown` is over, then lets the requests under way end, for four seconds at most. Where `reloads` is
-/// there, `POST /-/reload` asks through it.
-pub async fn run_reloadable(
+/// Serves until `shutdown` is over, then lets the requests under way end, for four seconds at most.
+pub async fn run_with(
     listener: TcpListener,
     page: Arc<Page>,
-    reloads: Option<mpsc::Sender<Reload>>,
+    options: Options,
     shutdown: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
-    let (begin_drain, drain_begun) = oneshot::channel();
-    let until = async move {
-        shutdown.await;
-        // When the server failed first, nobody is there to be told.
-        begin_drain.send(()).ok();
-    };
-    let served = axum::serve(listener, router(page, reloads)).with_graceful_shutdown(until);
-    let deadline = async {
-        if drain_begun.await.is_ok() {
-            tokio::time::sleep(DRAIN).await;
-        } else {
-            std::future::pending::<()>().await;
-        }
-    };
-    tokio::select! {
-        ended = served => ended,
-        () = deadline => {
-            warn!("requests that did not end in {} s are cut off", DRAIN.as_secs());
-            Ok(())
-        }
+) {
+    let Options { reloads, web, limits } = options;
+    if let Some(web) = &web {
+        web.warn();
+    }
+    let routes = router(page, reloads);
+    if !connections::serve(listener, routes, web, limits, shutdown, DRAIN).await {
+        warn!("requests that did not end in {} s are cut off", DRAIN.as_secs());
     }
 }
 
