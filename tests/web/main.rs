@@ -1,0 +1,20 @@
+//! Who may ask for the page, and how it is spoken with: over real sockets, and beside a real exporter.
+
+#[path = "../support/bad_input.rs"]
+mod bad_input;
+#[path = "../support/parts.rs"]
+mod parts;
+#[path = "../support/prometheus.rs"]
+mod prometheus;
+#[path = "../support/vigie.rs"]
+mod vigie;
+
+mod certificates;
+mod changes;
+mod command;
+mod exporter;
+mod limits;
+mod refused;
+mod requests;
+mod scene;
+mod statuses;
