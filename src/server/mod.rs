@@ -13,6 +13,7 @@ mod connections;
 mod discovery;
 mod negotiation;
 mod people;
+mod places;
 mod query;
 mod reload;
 mod web;

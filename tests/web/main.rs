@@ -4,6 +4,7 @@
 mod bad_input;
 #[path = "../support/parts.rs"]
 mod parts;
+#[expect(dead_code, reason = "other tests need more of it")]
 #[path = "../support/prometheus.rs"]
 mod prometheus;
 #[path = "../support/vigie.rs"]

@@ -90,6 +90,7 @@ where
         seat: Arc::clone(&seat),
     });
     let connection = http1::Builder::new()
+        .max_header_size(shared.limits.head_size)
         .max_buf_size(shared.limits.head_size)
         .serve_connection(io, service);
     let mut connection = pin!(connection);
