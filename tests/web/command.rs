@@ -18,7 +18,7 @@ const TLS: &str = "tls_server_config:\n  cert_file: server.crt\n  key_file: serv
 fn settings(folder: &Folder, head: &str) -> PathBuf {
     let credentials = folder.path().join("credentials");
     let key = format!("[default]\naws_access_key_id = AKIAWATCHER\naws_secret_access_key = {CANARY}\n");
-    std::fs::write(credentials, key).unwrap();
+    std::fs::write(credentials, key).expect("the folder takes it");
     let path = folder.path().join("vigie.toml");
     let account = |name: &str, key: &str| {
         format!(
@@ -31,7 +31,7 @@ fn settings(folder: &Folder, head: &str) -> PathBuf {
         account("without-a-key", "keys/gone"),
         account("a", "credentials")
     );
-    std::fs::write(&path, text).unwrap();
+    std::fs::write(&path, text).expect("the folder takes it");
     path
 }
 
@@ -60,7 +60,7 @@ async fn bad_file_is_refused_before_anything_begins() {
     for (text, told) in [
         (format!("basic_auth_users: {{john: {CANARY}}}"), "\"john\""),
         (format!("tls_server_config: {{key: {CANARY}}}"), "`cert_file`"),
-        (format!("{CANARY}"), "is no table"),
+        (CANARY.to_owned(), "is no table"),
         (
             "tls_server_config: {cert_file: nowhere, key_file: server.key}".to_owned(),
             "nowhere",

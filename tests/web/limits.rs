@@ -188,6 +188,33 @@ async fn connections_that_get_nowhere_make_room() {
 }
 
 #[tokio::test]
+async fn answers_that_nobody_takes_make_room() {
+    let limits = Limits {
+        connections: 4,
+        answer: DEADLINE * 10,
+        patience: DEADLINE * 10,
+        ..Limits::default()
+    };
+    let scene = Scene::serve(None, limits).await;
+    let mut greedy = Vec::new();
+    for _ in 0..4 {
+        let mut stream = connect(scene.address).await;
+        // Until no more fits: for as long, nothing is heard of the other side.
+        let request = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n".repeat(100);
+        while timeout(Duration::from_millis(300), stream.write_all(&request))
+            .await
+            .is_ok()
+        {}
+        greedy.push(stream);
+    }
+    let healthy = b"GET /-/healthy HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    for _ in 0..4 {
+        let answer = said(scene.address, healthy).await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn end_waits_for_nobody_who_asks_for_nothing() {
     let folder = Folder::new();
     for web in ["", TLS] {

@@ -57,12 +57,17 @@ impl Ask {
             client = client.tls_version_max(Version::TLS_1_2);
         }
         if let Some(name) = self.certificate {
-            let read = |end: &str| std::fs::read(folder.join(format!("{name}.{end}"))).unwrap();
+            let read = |end: &str| {
+                std::fs::read(folder.join(format!("{name}.{end}"))).expect("the client can be made")
+            };
             let pem = [read("crt"), read("key")].concat();
-            client = client.identity(Identity::from_pem(&pem).unwrap());
+            client = client.identity(Identity::from_pem(&pem).expect("the client can be made"));
         }
         let scheme = if self.tls { "https" } else { "http" };
-        let mut request = client.build().unwrap().get(format!("{scheme}://{address}{path}"));
+        let mut request = client
+            .build()
+            .expect("the client can be made")
+            .get(format!("{scheme}://{address}{path}"));
         if let Some((name, password)) = self.user {
             request = request.basic_auth(name, Some(password));
         }
@@ -78,8 +83,12 @@ impl Ask {
 
 /// A client that trusts this certificate and no other.
 pub(crate) fn trusting(certificate: &Path) -> Client {
-    let certificate = Certificate::from_pem(&std::fs::read(certificate).unwrap()).unwrap();
-    builder().tls_certs_only([certificate]).build().unwrap()
+    let certificate = Certificate::from_pem(&std::fs::read(certificate).expect("the client can be made"))
+        .expect("it is good");
+    builder()
+        .tls_certs_only([certificate])
+        .build()
+        .expect("the client can be made")
 }
 
 fn builder() -> ClientBuilder {
@@ -109,7 +118,7 @@ impl Outcome {
         match self {
             Self::Answered(answer) => {
                 let value = answer.headers().get(name)?;
-                Some(value.to_str().unwrap().to_owned())
+                Some(value.to_str().expect("the client can be made").to_owned())
             }
             Self::Failed(_) => None,
         }

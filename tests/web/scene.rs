@@ -19,7 +19,7 @@ pub(crate) struct Folder(TempDir);
 
 impl Folder {
     pub(crate) fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().expect("the test has its folder and its port");
         certificates::write_all(folder.path());
         Self(folder)
     }
@@ -33,13 +33,13 @@ impl Folder {
         let path = self.path().join("web.yml");
         // Moved into place, as whoever renews something does it: never half there.
         let written = self.path().join("web.yml.new");
-        std::fs::write(&written, text).unwrap();
-        std::fs::rename(&written, &path).unwrap();
+        std::fs::write(&written, text).expect("the test has its folder and its port");
+        std::fs::rename(&written, &path).expect("the test has its folder and its port");
         path
     }
 
     pub(crate) fn read(&self, name: &str) -> String {
-        std::fs::read_to_string(self.path().join(name)).unwrap()
+        std::fs::read_to_string(self.path().join(name)).expect("the test has its folder and its port")
     }
 }
 
@@ -52,10 +52,15 @@ pub(crate) struct Scene {
 
 impl Scene {
     pub(crate) async fn serve(web: Option<&Path>, limits: Limits) -> Self {
-        let web = web.map(|path| Arc::new(Web::load(path).unwrap()));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let page = Page::new(::prometheus::Registry::new(), Duration::from_secs(60)).unwrap();
+        let web = web.map(|path| Arc::new(Web::load(path).expect("the test has its folder and its port")));
+        let listener = TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("the test has its folder and its port");
+        let address = listener
+            .local_addr()
+            .expect("the test has its folder and its port");
+        let page = Page::new(::prometheus::Registry::new(), Duration::from_secs(60))
+            .expect("the test has its folder and its port");
         let (end, ended) = oneshot::channel::<()>();
         let ended = async move { ended.await.unwrap_or_default() };
         let options = Options {
@@ -70,5 +75,5 @@ impl Scene {
 
 /// The hash of a password, as cheap as bcrypt has it.
 pub(crate) fn hash(password: &str) -> String {
-    bcrypt::hash(password, 4).unwrap()
+    bcrypt::hash(password, 4).expect("the test has its folder and its port")
 }

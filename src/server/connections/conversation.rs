@@ -21,9 +21,9 @@ use tokio::time::{sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
 use tracing::debug;
 
-use super::Shared;
 use super::seat::Seat;
 use super::watched::{Answer, Stream};
+use super::{Shared, neighbourhood};
 use crate::server::web;
 
 pub(super) async fn hold(stream: TcpStream, client: SocketAddr, seat: Arc<Seat>, shared: Arc<Shared>) {
@@ -129,20 +129,20 @@ async fn answer(
     let refused = if has_body(&parts.headers, &body) {
         Some(no_body_taken())
     } else if let Some((web, loaded)) = &web {
-        web.refusal(loaded, &parts.headers, client.ip()).await
+        web.refusal(loaded, &parts.headers, neighbourhood(client.ip()))
+            .await
     } else {
         None
     };
-    let mut answer = match refused {
-        Some(refused) => refused,
-        None => {
-            // Nobody further on has a use for it.
-            parts.headers.remove(header::AUTHORIZATION);
-            let request = Request::from_parts(parts, Body::empty());
-            match routes.call(request).await {
-                Ok(answer) => answer,
-                Err(impossible) => match impossible {},
-            }
+    let mut answer = if let Some(refused) = refused {
+        refused
+    } else {
+        // Nobody further on has a use for it.
+        parts.headers.remove(header::AUTHORIZATION);
+        let request = Request::from_parts(parts, Body::empty());
+        match routes.call(request).await {
+            Ok(answer) => answer,
+            Err(impossible) => match impossible {},
         }
     };
     let configured = web.as_ref().map_or(&[][..], |(_, loaded)| &loaded.headers);

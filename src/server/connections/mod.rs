@@ -4,9 +4,10 @@ mod conversation;
 mod seat;
 mod watched;
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::io::ErrorKind;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,7 +34,8 @@ pub struct Limits {
     pub answer: Duration,
     /// The time between two requests.
     pub idle: Duration,
-    /// The time after which an answer that is not taken makes room, where there is none left.
+    /// The time that an answer may take to be made before it makes room, where there is none left; one that the client
+    /// does not take makes room at once.
     pub patience: Duration,
 }
 
@@ -94,10 +96,16 @@ pub(super) async fn serve(
     timeout(drain, all).await.is_ok()
 }
 
+struct Place {
+    seat: Arc<Seat>,
+    client: IpAddr,
+    task: AbortHandle,
+}
+
 struct Connections {
     shared: Arc<Shared>,
     tasks: JoinSet<()>,
-    seats: HashMap<Id, (Arc<Seat>, AbortHandle)>,
+    seats: HashMap<Id, Place>,
     /// When connections could not be taken, and that was said.
     complained: Option<Instant>,
 }
@@ -123,7 +131,8 @@ impl Connections {
         let seat = Arc::new(Seat::new(self.shared.limits));
         let conversation = conversation::hold(stream, client, Arc::clone(&seat), Arc::clone(&self.shared));
         let task = self.tasks.spawn(conversation);
-        self.seats.insert(task.id(), (seat, task));
+        let client = neighbourhood(client.ip());
+        self.seats.insert(task.id(), Place { seat, client, task });
     }
 
     fn forget(&mut self, ended: &Result<(Id, ()), JoinError>) {
@@ -134,17 +143,23 @@ impl Connections {
         self.seats.remove(&id);
     }
 
-    /// Gives up the connection that is worth least and has been that for longest.
+    /// Gives up the connection that is worth least: of those, one of whoever has most, and of them the oldest.
     fn make_room(&mut self) -> bool {
-        let worth = |(id, (seat, _)): (&Id, &(Arc<Seat>, AbortHandle))| Some((seat.worth()?, *id));
-        let least = self.seats.iter().filter_map(worth);
-        let Some((_, least)) = least.min_by_key(|(worth, _)| *worth) else {
-            return false;
-        };
-        if let Some((_, task)) = self.seats.remove(&least) {
-            task.abort();
+        let mut of_client: HashMap<IpAddr, usize> = HashMap::new();
+        for place in self.seats.values() {
+            *of_client.entry(place.client).or_default() += 1;
         }
-        true
+        let worth = |(id, place): (&Id, &Place)| {
+            let (worth, since) = place.seat.worth()?;
+            Some(((worth, Reverse(of_client.get(&place.client)), since), *id))
+        };
+        let least = self.seats.iter().filter_map(worth);
+        let least = least.min_by_key(|(worth, _)| *worth).map(|(_, id)| id);
+        let given_up = least.and_then(|least| self.seats.remove(&least));
+        if let Some(place) = &given_up {
+            place.task.abort();
+        }
+        given_up.is_some()
     }
 
     /// Want of files or memory, mostly: it passes, and neither ends the server nor keeps it busy.
@@ -161,6 +176,17 @@ impl Connections {
         }
         self.make_room();
         sleep(AFTER_FAILURE).await;
+    }
+}
+
+/// Who a client is, for a fair share: of IPv6 everybody has as many addresses as they like, in one network.
+fn neighbourhood(client: IpAddr) -> IpAddr {
+    match client.to_canonical() {
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+        }
+        v4 => v4,
     }
 }
 

@@ -17,6 +17,8 @@ struct State {
     since: Instant,
     /// Whether it has been answered before.
     is_known: bool,
+    /// Whether more was to be sent than the client takes.
+    is_blocked: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +44,7 @@ pub(super) enum Worth {
     Idle,
     /// It asks again.
     Asking,
-    /// It takes its answer slowly.
+    /// It does not take its answer, or has waited for it for long.
     Slow,
 }
 
@@ -54,6 +56,7 @@ impl Seat {
                 phase: Phase::New,
                 since: Instant::now(),
                 is_known: false,
+                is_blocked: false,
             }),
         }
     }
@@ -88,9 +91,15 @@ impl Seat {
         }
     }
 
+    /// More is to be sent than the client takes, or that is over.
+    pub(super) fn blocked(&self, is_blocked: bool) {
+        self.state().is_blocked = is_blocked;
+    }
+
     /// All that was to be sent is sent.
     pub(super) fn sent(&self) {
         let mut state = self.state();
+        state.is_blocked = false;
         if state.phase == Phase::Answered {
             state.enter(Phase::Idle);
             state.is_known = true;
@@ -120,7 +129,9 @@ impl Seat {
             Phase::New | Phase::Head if !state.is_known => Worth::Stranger,
             Phase::Idle => Worth::Idle,
             Phase::New | Phase::Head => Worth::Asking,
-            Phase::Answering | Phase::Answered if state.since.elapsed() >= self.limits.patience => {
+            Phase::Answering | Phase::Answered
+                if state.is_blocked || state.since.elapsed() >= self.limits.patience =>
+            {
                 Worth::Slow
             }
             Phase::Answering | Phase::Answered => return None,
@@ -198,12 +209,16 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_never_asked_is_given_up_first_and_who_is_answered_last() {
-        let [stranger, idle, asking, answering] = [(); 4].map(|()| seat());
-        for seat in [&idle, &asking, &answering] {
+        let [stranger, idle, asking, answering, blocked] = [(); 5].map(|()| seat());
+        for seat in [&idle, &asking, &answering, &blocked] {
             seat.heard();
             seat.asked();
         }
+        blocked.blocked(true);
         assert_eq!(answering.worth(), None);
+        assert_eq!(blocked.worth().map(|(worth, _)| worth), Some(Worth::Slow));
+        blocked.blocked(false);
+        assert_eq!(blocked.worth(), None);
         for seat in [&idle, &asking] {
             seat.answered();
             seat.sent();

@@ -102,5 +102,5 @@ impl Marks {
 /// A chain of certificates is some kilobytes.
 const LIMIT: u64 = 1024 * 1024;
 
-/// File systems count time in the kernel's ticks, of up to 10 ms.
-const YOUNG: Duration = Duration::from_millis(100);
+/// File systems count time in steps of up to two seconds.
+const YOUNG: Duration = Duration::from_secs(3);

@@ -59,10 +59,10 @@ pub(super) fn suites(
     if names.is_empty() {
         return Ok(usual);
     }
-    let mut named = Vec::new();
+    let mut wanted = Vec::new();
     for name in names {
         if let Some((_, suite)) = SUITES.iter().find(|(known, _)| known == name) {
-            named.push(*suite);
+            wanted.push(*suite);
         } else if WITHOUT_SUITE.contains(&name.as_str()) {
             left_out.push(without("cipher_suites", name));
         } else if !OF_TLS13.contains(&name.as_str()) {
@@ -71,7 +71,7 @@ pub(super) fn suites(
             );
         }
     }
-    let all_left_out = named.is_empty() && !names.iter().any(|name| OF_TLS13.contains(&name.as_str()));
+    let all_left_out = wanted.is_empty() && !names.iter().any(|name| OF_TLS13.contains(&name.as_str()));
     if all_left_out {
         return Err(
             "`tls_server_config.cipher_suites` names none that there is here: add one with ECDHE and GCM"
@@ -79,7 +79,7 @@ pub(super) fn suites(
         );
     }
     let of_tls13 = usual.into_iter().filter(|suite| suite.version() == &TLS13);
-    Ok(of_tls13.chain(named).collect())
+    Ok(of_tls13.chain(wanted).collect())
 }
 
 /// The curves, in the order of preference.
@@ -87,12 +87,12 @@ pub(super) fn curves(names: &[String], usual: Groups, left_out: &mut Vec<String>
     if names.is_empty() {
         return Ok(usual);
     }
-    let mut named: Groups = Vec::new();
+    let mut wanted: Groups = Vec::new();
     for name in names {
         match name.as_str() {
-            "X25519" => named.push(kx_group::X25519),
-            "CurveP256" => named.push(kx_group::SECP256R1),
-            "CurveP384" => named.push(kx_group::SECP384R1),
+            "X25519" => wanted.push(kx_group::X25519),
+            "CurveP256" => wanted.push(kx_group::SECP256R1),
+            "CurveP384" => wanted.push(kx_group::SECP384R1),
             "CurveP521" => left_out.push(without("curve_preferences", name)),
             _ => {
                 return Err(
@@ -103,12 +103,12 @@ pub(super) fn curves(names: &[String], usual: Groups, left_out: &mut Vec<String>
             }
         }
     }
-    if named.is_empty() {
+    if wanted.is_empty() {
         return Err(
             "`tls_server_config.curve_preferences` names none that there is here: add X25519".to_owned(),
         );
     }
-    Ok(named)
+    Ok(wanted)
 }
 
 fn without(key: &str, name: impl Display) -> String {
