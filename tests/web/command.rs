@@ -151,6 +151,38 @@ async fn healthy(address: &str) {
 }
 
 #[tokio::test]
+async fn want_of_descriptors_ends_nothing_and_delays_no_scrape() {
+    let folder = Folder::new();
+    folder.web("");
+    let settings = settings(&folder, "listen = \"127.0.0.1:0\"");
+    let mut few = crate::parts::command("sh");
+    few.args([
+        "-c",
+        "ulimit -n 48; exec \"$0\" run --config \"$1\"",
+        env!("CARGO_BIN_EXE_vigie"),
+    ]);
+    let agent = Running::start(few.arg(&settings));
+    let address = agent
+        .wait_to_say("its address", |said| {
+            let (_, address) = said.split_once("listening on http://")?;
+            address.split_whitespace().next()?.parse().ok()
+        })
+        .await;
+    let mut dribbling = Vec::new();
+    for _ in 0..200 {
+        let stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        dribbling.push(stream);
+    }
+    for _ in 0..5 {
+        let answer = Ask::PLAIN.send(folder.path(), address, "/metrics").await;
+        assert_eq!(answer.status(), Some(200), "{answer}\n{}", agent.said());
+    }
+    let (code, _, said) = agent.end("TERM").await;
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(said.matches("connections cannot be taken").count(), 1, "{said}");
+}
+
+#[tokio::test]
 async fn no_route_names_the_file_of_a_key() {
     let folder = Folder::new();
     folder.web(TLS);

@@ -83,10 +83,12 @@ pub(super) async fn serve(
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, client)) => connections.begin(stream, client),
+                Ok((stream, client)) => connections.begin(stream, client).await,
                 Err(error) => connections.not_accepted(&error).await,
             },
-            Some(ended) = connections.tasks.join_next_with_id() => connections.forget(&ended),
+            Some(ended) = connections.tasks.join_next_with_id() => {
+                connections.forget(&ended);
+            }
             () = &mut shutdown => break,
         }
     }
@@ -106,6 +108,8 @@ struct Connections {
     shared: Arc<Shared>,
     tasks: JoinSet<()>,
     seats: HashMap<Id, Place>,
+    /// How many there may be now: fewer than the limit while the machine gives less.
+    most: usize,
     /// When connections could not be taken, and that was said.
     complained: Option<Instant>,
 }
@@ -113,6 +117,7 @@ struct Connections {
 impl Connections {
     fn new(shared: Shared) -> Self {
         Self {
+            most: shared.limits.connections,
             shared: Arc::new(shared),
             tasks: JoinSet::new(),
             seats: HashMap::new(),
@@ -120,11 +125,15 @@ impl Connections {
         }
     }
 
-    fn begin(&mut self, stream: TcpStream, client: SocketAddr) {
+    async fn begin(&mut self, stream: TcpStream, client: SocketAddr) {
         while let Some(ended) = self.tasks.try_join_next_with_id() {
             self.forget(&ended);
         }
-        if self.seats.len() >= self.shared.limits.connections && !self.make_room() {
+        if self.complained.is_some_and(|at| at.elapsed() >= COMPLAINT_EVERY) {
+            self.complained = None;
+            self.most = self.shared.limits.connections;
+        }
+        if self.seats.len() >= self.most && !self.make_room().await {
             debug!(%client, "a connection is refused: all others are being answered");
             return;
         }
@@ -135,16 +144,18 @@ impl Connections {
         self.seats.insert(task.id(), Place { seat, client, task });
     }
 
-    fn forget(&mut self, ended: &Result<(Id, ()), JoinError>) {
+    fn forget(&mut self, ended: &Result<(Id, ()), JoinError>) -> Id {
         let id = match ended {
             Ok((id, ())) => *id,
             Err(error) => error.id(),
         };
         self.seats.remove(&id);
+        id
     }
 
-    /// Gives up the connection that is worth least: of those, one of whoever has most, and of them the oldest.
-    fn make_room(&mut self) -> bool {
+    /// Gives up the connection that is worth least: of those, one of whoever has most, and of them the oldest. It is closed
+    /// afterwards.
+    async fn make_room(&mut self) -> bool {
         let mut of_client: HashMap<IpAddr, usize> = HashMap::new();
         for place in self.seats.values() {
             *of_client.entry(place.client).or_default() += 1;
@@ -154,15 +165,23 @@ impl Connections {
             Some(((worth, Reverse(of_client.get(&place.client)), since), *id))
         };
         let least = self.seats.iter().filter_map(worth);
-        let least = least.min_by_key(|(worth, _)| *worth).map(|(_, id)| id);
-        let given_up = least.and_then(|least| self.seats.remove(&least));
-        if let Some(place) = &given_up {
+        let Some((_, least)) = least.min_by_key(|(worth, _)| *worth) else {
+            return false;
+        };
+        if let Some(place) = self.seats.get(&least) {
             place.task.abort();
         }
-        given_up.is_some()
+        // It waits for the other side, so that it ends at once. Otherwise more would be taken than were closed.
+        while let Some(ended) = self.tasks.join_next_with_id().await {
+            if self.forget(&ended) == least {
+                break;
+            }
+        }
+        true
     }
 
-    /// Want of files or memory, mostly: it passes, and neither ends the server nor keeps it busy.
+    /// Want of files or memory, mostly: it passes, and neither ends the server nor keeps it busy. With fewer connections
+    /// for a while, there is enough for the polls too.
     async fn not_accepted(&mut self, error: &std::io::Error) {
         if matches!(
             error.kind(),
@@ -170,11 +189,16 @@ impl Connections {
         ) {
             return;
         }
-        if self.complained.is_none_or(|at| at.elapsed() >= COMPLAINT_EVERY) {
+        if self.complained.is_none() {
             self.complained = Some(Instant::now());
-            warn!("connections cannot be taken ({error}): vigie tries on");
+            let open = self.seats.len();
+            warn!(
+                "connections cannot be taken beside {open} that are open ({error}): vigie makes do with fewer"
+            );
         }
-        self.make_room();
+        let fewer = (self.seats.len() / 4 * 3).max(FEWEST);
+        self.most = fewer.min(self.shared.limits.connections);
+        while self.seats.len() > self.most && self.make_room().await {}
         sleep(AFTER_FAILURE).await;
     }
 }
@@ -192,5 +216,8 @@ fn neighbourhood(client: IpAddr) -> IpAddr {
 
 const COMPLAINT_EVERY: Duration = Duration::from_secs(60);
 
-/// Long enough for a connection that was given up to be closed.
+/// Enough for a few Prometheus servers and a person.
+const FEWEST: usize = 8;
+
+/// Short for a scrape, and long for a processor.
 const AFTER_FAILURE: Duration = Duration::from_millis(50);

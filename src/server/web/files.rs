@@ -24,10 +24,7 @@ impl Reader {
         self.paths.push(path.to_owned());
         self.marks.push(path);
         let told = |error: std::io::Error| {
-            format!(
-                "cannot be read ({}): make it readable to the user that vigie runs as",
-                error.kind()
-            )
+            format!("cannot be read ({error}): make it readable to the user that vigie runs as")
         };
         // Opening a pipe would wait for somebody to write into it.
         if !fs::metadata(path).map_err(told)?.is_file() {
