@@ -41,7 +41,7 @@ pub(super) fn web(settings: &Settings) -> Result<Option<Arc<Web>>, server::Error
 }
 
 pub(super) async fn bind(address: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.map_err(|error| {
+    server::bind(address).await.map_err(|error| {
         anyhow!(
             "cannot listen on {address} ({error}): choose another with `listen` in the settings or `--listen`"
         )

@@ -20,6 +20,8 @@ mod web;
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,7 +32,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use futures_util::stream;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket, lookup_host};
 use tokio::sync::mpsc;
 use tracing::warn;
 
@@ -40,6 +42,30 @@ use discovery::Wanted;
 pub use connections::Limits;
 pub use reload::{Outcome, Reload};
 pub use web::{Error, Web};
+
+/// Listens on a host and a port, as the first of the host's addresses that can be listened on.
+pub async fn bind(address: &str) -> io::Result<TcpListener> {
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+    for address in lookup_host(address).await? {
+        match listen(address) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    // As tokio's own listeners: a restart waits for no connection of before.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
 
 /// How the page is served, beside what is on it.
 #[derive(Default)]
@@ -57,7 +83,7 @@ pub async fn run(
     listener: TcpListener,
     page: Arc<Page>,
     shutdown: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
+) -> io::Result<()> {
     run_with(listener, page, Options::default(), shutdown).await;
     Ok(())
 }
@@ -178,3 +204,7 @@ fn joined(headers: &HeaderMap, name: header::HeaderName) -> String {
 
 /// A service manager kills after more than this; a scrape takes less.
 const DRAIN: Duration = Duration::from_secs(4);
+
+/// Connections that wait to be taken. With tokio's 128, a thousand at once would keep a scrape waiting for the second after
+/// which its side tries again; Linux gives 4096 at most unless it is told otherwise.
+const BACKLOG: u32 = 4096;

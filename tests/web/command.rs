@@ -42,7 +42,7 @@ fn command(name: &str, settings: &PathBuf) -> Command {
 }
 
 /// `vigie run`, and its address with the scheme.
-async fn running(folder: &Folder) -> (Running, String) {
+pub(crate) async fn running(folder: &Folder) -> (Running, String) {
     let settings = settings(folder, "listen = \"127.0.0.1:0\"");
     let agent = Running::start(command("run", &settings).arg("--enable-lifecycle"));
     let url = agent

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
-use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use vigie::exposition::Page;
@@ -53,7 +52,7 @@ pub(crate) struct Scene {
 impl Scene {
     pub(crate) async fn serve(web: Option<&Path>, limits: Limits) -> Self {
         let web = web.map(|path| Arc::new(Web::load(path).expect("the test has its folder and its port")));
-        let listener = TcpListener::bind("127.0.0.1:0")
+        let listener = server::bind("127.0.0.1:0")
             .await
             .expect("the test has its folder and its port");
         let address = listener

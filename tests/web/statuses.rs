@@ -8,6 +8,13 @@ use crate::scene::{Folder, Scene, hash};
 
 const TLS: &str = "tls_server_config:\n  cert_file: server.crt\n  key_file: server.key\n";
 
+macro_rules! long {
+    () => {
+        "LongEXAMPLELongEXAMPLELongEXAMPLELongEXAMPLELongEXAMPLELongEXAMPLELongEXAMPLE"
+    };
+}
+const LONG: &str = long!();
+
 /// Asks both servers all of it, and says where they differ.
 async fn compare(folder: &Folder, web: &str, asks: &[(&str, Ask)]) -> Vec<Option<u16>> {
     let file = folder.web(web);
@@ -33,10 +40,12 @@ async fn compare(folder: &Folder, web: &str, asks: &[(&str, Ask)]) -> Vec<Option
 async fn users_get_the_same_statuses() {
     let folder = Folder::new();
     let web = format!(
-        "basic_auth_users:\n  prometheus: {}\n  '': {}\n  7: {}\n",
+        "basic_auth_users:\n  prometheus: {}\n  '': {}\n  7: {}\n  long: {}\n  bytes: {}\n",
         hash("PasswordEXAMPLE"),
         hash("EmptyNameEXAMPLE"),
-        hash("")
+        hash(""),
+        hash(LONG),
+        bcrypt::hash(b"\xe9", 4).unwrap()
     );
     let raw = |authorization| Ask {
         authorization: Some(authorization),
@@ -68,10 +77,14 @@ async fn users_get_the_same_statuses() {
             "TLS where there is none",
             Ask::TLS.by("prometheus", "PasswordEXAMPLE"),
         ),
+        ("long", Ask::PLAIN.by("long", LONG)),
+        // bcrypt looks at 72 bytes.
+        ("longer", Ask::PLAIN.by("long", concat!(long!(), "x"))),
+        ("no text", raw("Basic Ynl0ZXM66Q==")),
     ];
     let statuses = compare(&folder, &web, &asks).await;
     // Two that agree may still both be wrong.
-    let right = [1, 2, 8, 9, 10];
+    let right = [1, 2, 8, 9, 10, 16, 17, 18];
     for (index, status) in statuses.iter().enumerate() {
         let expected = match index {
             15 => None,

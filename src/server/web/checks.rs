@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
 use sha2::Sha256;
 use tokio::sync::Semaphore;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
@@ -63,7 +63,7 @@ impl Checks {
         self: &Arc<Self>,
         users: &Users,
         name: &str,
-        password: SecretString,
+        password: SecretSlice<u8>,
         client: IpAddr,
     ) -> Verdict {
         let (hash, is_there) = users.hash(name);
@@ -97,11 +97,12 @@ impl Checks {
         compared.await.unwrap_or(Verdict::Wrong)
     }
 
-    fn digest(&self, name: &str, hash: &SecretString, password: &SecretString) -> Digest {
+    fn digest(&self, name: &str, hash: &SecretString, password: &SecretSlice<u8>) -> Digest {
         let mut digest = Hmac::<Sha256>::new_from_slice(&self.key).expect("HMAC takes a key of any length");
-        for part in [name, hash.expose_secret(), password.expose_secret()] {
+        let (name, hash) = (name.as_bytes(), hash.expose_secret().as_bytes());
+        for part in [name, hash, password.expose_secret()] {
             digest.update(&part.len().to_be_bytes());
-            digest.update(part.as_bytes());
+            digest.update(part);
         }
         digest.finalize().into_bytes().into()
     }
@@ -187,6 +188,10 @@ mod tests {
 
     const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
+    fn secret(password: &str) -> SecretSlice<u8> {
+        password.as_bytes().to_vec().into()
+    }
+
     fn users(password: &str) -> Users {
         let hash = bcrypt::hash(password, 4).unwrap();
         Users::read(vec![("prometheus".to_owned(), hash.into())]).unwrap()
@@ -205,7 +210,7 @@ mod tests {
                 (&new, "prometheus", "PasswordEXAMPLE", Verdict::Wrong),
                 (&new, "prometheus", "OtherEXAMPLE", Verdict::Right),
             ] {
-                let verdict = checks.check(users, name, password.into(), CLIENT).await;
+                let verdict = checks.check(users, name, secret(password), CLIENT).await;
                 assert_eq!(verdict, expected, "{name} {password}");
             }
         }
@@ -216,7 +221,7 @@ mod tests {
     async fn guesses_drive_out_no_password_that_is_right() {
         let checks = Arc::new(Checks::new().unwrap());
         let users = users("PasswordEXAMPLE");
-        let right = || checks.check(&users, "prometheus", "PasswordEXAMPLE".into(), CLIENT);
+        let right = || checks.check(&users, "prometheus", secret("PasswordEXAMPLE"), CLIENT);
         assert_eq!(right().await, Verdict::Right);
         for guess in 0..=u16::try_from(MOST_WRONG).unwrap() {
             let mut digest = [0; 32];
@@ -236,7 +241,7 @@ mod tests {
         let ask = |guess: usize, client: IpAddr| {
             let (checks, users) = (Arc::clone(&checks), Arc::clone(&users));
             async move {
-                let password = format!("GuessEXAMPLE{guess}").into();
+                let password = secret(&format!("GuessEXAMPLE{guess}"));
                 checks.check(&users, "prometheus", password, client).await
             }
         };

@@ -101,3 +101,35 @@ const LIMIT: u64 = 1024 * 1024;
 
 /// File systems count time in steps of up to two seconds.
 const YOUNG: Duration = Duration::from_secs(3);
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+
+    #[test]
+    fn files_are_surely_the_same_once_their_change_is_long_ago() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let paths = [path.clone()];
+        let is_surely = |before: &Marks| Marks::of(&paths).are_surely(before);
+        assert!(is_surely(&Marks::of(&paths)), "there is no file");
+        fs::write(&path, "one").unwrap();
+        assert!(
+            !is_surely(&Marks::of(&paths)),
+            "the next change may have the same time"
+        );
+        let long_ago = SystemTime::now() - Duration::from_secs(60);
+        File::options()
+            .write(true)
+            .open(&path)
+            .unwrap()
+            .set_modified(long_ago)
+            .unwrap();
+        let before = Marks::of(&paths);
+        assert!(is_surely(&before));
+        fs::write(&path, "two").unwrap();
+        assert!(!is_surely(&before));
+    }
+}
