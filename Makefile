@@ -1,9 +1,10 @@
-# What a person and CI run. `make test` needs Rust, Python 3.11 and, for Prometheus, apt or its programs on PATH;
+# What a person and CI run. `make test` needs Rust, Python 3.11 and, for Prometheus and an exporter, apt or their programs on PATH;
 # `make test-deploy` needs to be root on Debian, and Go for the chart.
 
 export TEST_PYTHON ?= $(CURDIR)/target/python/bin/python
 export TEST_PROMETHEUS ?= $(CURDIR)/target/prometheus/prometheus
 export TEST_PROMTOOL ?= $(CURDIR)/target/prometheus/promtool
+export TEST_NODE_EXPORTER ?= $(CURDIR)/target/exporter/prometheus-node-exporter
 export TEST_CHROMIUM ?= $(CURDIR)/target/chromium/chromium
 
 .PHONY: test parts lint deny bench criterion instructions clean-parts
@@ -16,13 +17,16 @@ test: parts
 	cargo test --locked --all-targets
 
 # The real parts that the tests run against; a part that cannot be had is an error, never a skipped test.
-parts: target/python/stamp target/prometheus/stamp
+parts: target/python/stamp target/prometheus/stamp target/exporter/stamp
 
 target/python/stamp: tests/requirements.txt
 	tests/support/parts.sh python
 
 target/prometheus/stamp:
 	tests/support/parts.sh prometheus
+
+target/exporter/stamp:
+	tests/support/parts.sh exporter
 
 lint:
 	cargo fmt --check
@@ -52,7 +56,7 @@ instructions:
 	benches/instructions.sh
 
 clean-parts:
-	rm -rf target/python target/prometheus target/grafana target/chart target/chromium
+	rm -rf target/python target/prometheus target/exporter target/grafana target/chart target/chromium
 
 # The deliveries, and their tests: they need more than `make test`, and get it themselves.
 test-deploy: test-dashboards test-browser test-chart test-container test-systemd test-deb
