@@ -160,18 +160,15 @@ pub fn forget<B: MetricVecBuilder>(series: &MetricVec<B>, of: &[(&str, &str)]) {
 /// Writes a label value's characters, escaped as both text formats want them.
 pub fn push_label_value(text: &mut String, value: &str) {
     let mut rest = value;
-    while let Some((at, escaped)) = rest.char_indices().find_map(|(at, character)| {
-        let escaped = match character {
-            '\\' => "\\\\",
-            '"' => "\\\"",
-            '\n' => "\\n",
-            _ => return None,
-        };
-        Some((at, escaped))
-    }) {
+    // Byte by byte: next to no value has one of these, and no part of a longer character looks like one.
+    while let Some(at) = rest.bytes().position(|byte| matches!(byte, b'\\' | b'"' | b'\n')) {
         let (clean, tail) = rest.split_at(at);
         text.push_str(clean);
-        text.push_str(escaped);
+        text.push_str(match tail.as_bytes().first() {
+            Some(b'\n') => "\\n",
+            Some(b'"') => "\\\"",
+            _ => "\\\\",
+        });
         rest = tail.get(1..).unwrap_or_default();
     }
     text.push_str(rest);
@@ -179,7 +176,12 @@ pub fn push_label_value(text: &mut String, value: &str) {
 
 /// Writes a sample value as both text formats read it.
 pub fn push_value(text: &mut String, value: f64) {
-    if value.is_nan() {
+    // Most samples are one of these two; writing a float takes far longer.
+    if value.to_bits() == 0_f64.to_bits() {
+        text.push('0');
+    } else if value.to_bits() == 1_f64.to_bits() {
+        text.push('1');
+    } else if value.is_nan() {
         text.push_str("NaN");
     } else if value.is_infinite() {
         text.push_str(if value > 0.0 { "+Inf" } else { "-Inf" });
@@ -202,10 +204,10 @@ mod tests {
     #[test]
     fn values_have_no_exponent_and_name_the_infinities() {
         let mut text = String::new();
-        for value in [1.0, 1_732_290_000.0, 0.25, f64::INFINITY, f64::NAN] {
+        for value in [0.0, 1.0, -0.0, 1_732_290_000.0, 0.25, f64::INFINITY, f64::NAN] {
             push_value(&mut text, value);
             text.push(' ');
         }
-        assert_eq!(text, "1 1732290000 0.25 +Inf NaN ");
+        assert_eq!(text, "0 1 -0 1732290000 0.25 +Inf NaN ");
     }
 }

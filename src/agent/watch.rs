@@ -1,9 +1,10 @@
 //! The tasks of a running agent: one for each poll, begun one after the other, and one for each account's audits.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future;
+use futures_util::{FutureExt as _, future};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::error;
@@ -65,21 +66,18 @@ pub(super) fn splay<'a>(regions: impl Iterator<Item = &'a Region>, interval: Dur
 
 /// A fault of ours in one kind does not take the others down, and does not end it for good.
 pub(super) async fn keep_polling(poll: Arc<Poll>, status: watch::Sender<Status>, delay: Duration) {
-    let status = Arc::new(status);
     let mut delay = delay;
     let mut broken = Repeated::default();
     loop {
-        let (running, told) = (Arc::clone(&poll), Arc::clone(&status));
-        let mut task = JoinSet::new();
-        task.spawn(async move { running.run(&told, delay).await });
-        if let Some(Err(fault)) = task.join_next().await {
+        // In this task and not in one of its own: whoever ends this one knows then that nothing is polled any more.
+        let running = AssertUnwindSafe(poll.run(&status, delay)).catch_unwind();
+        if running.await.is_err() {
             if let Some(count) = broken.again(()) {
                 error!(
                     account = poll.client.account().name,
                     region = poll.client.region(),
                     kind = poll.kind.name,
                     count,
-                    error = %fault,
                     "polling broke down and begins again"
                 );
             }

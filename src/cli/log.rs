@@ -5,21 +5,25 @@ use std::io::IsTerminal as _;
 
 use tracing::field::Field;
 use tracing::{Level, Subscriber, enabled, error, warn};
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::MakeExt as _;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::{Writer, debug_fn};
+use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::LogFormat;
 
 /// Log lines go to stderr. `VIGIE_LOG` filters them, as `debug` or `vigie::api=debug,info`.
 pub(super) fn start(format: LogFormat, level: &str) {
-    let usual = || EnvFilter::new(format!("warn,vigie={level}"));
+    let usual = || -> Targets {
+        let written = format!("warn,vigie={level}");
+        written.parse().expect("our own filters are in order")
+    };
     let wanted = std::env::var(LOG_VARIABLE)
         .ok()
         .filter(|wanted| !wanted.is_empty());
-    let parsed = wanted.as_deref().map_or_else(|| Ok(usual()), EnvFilter::try_new);
+    let parsed = wanted.as_deref().map_or_else(|| Ok(usual()), str::parse);
     let (filter, fault) = match parsed {
         Ok(filter) => (filter, None),
         Err(fault) => (usual(), Some(fault)),
@@ -54,7 +58,7 @@ fn log_panics() {
 /// Log lines in a format, written to `writer`; the text in colour if `ansi`.
 pub fn lines<W>(
     format: LogFormat,
-    filter: EnvFilter,
+    filter: Targets,
     ansi: bool,
     writer: W,
 ) -> Box<dyn Subscriber + Send + Sync>
@@ -63,16 +67,17 @@ where
 {
     // Without the module: a backend's `target` is a field of ours, and no two may share a name.
     let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_max_level(LevelFilter::TRACE)
         .with_writer(writer)
         .with_target(false);
     match format {
         LogFormat::Text => Box::new(
             log.with_ansi(ansi)
                 .fmt_fields(debug_fn(write_field).delimited(" "))
-                .finish(),
+                .finish()
+                .with(filter),
         ),
-        LogFormat::Json => Box::new(log.json().flatten_event(true).finish()),
+        LogFormat::Json => Box::new(log.json().flatten_event(true).finish().with(filter)),
     }
 }
 
@@ -127,7 +132,7 @@ mod tests {
         let log: Arc<Mutex<Vec<u8>>> = Arc::default();
         let writer = Arc::clone(&log);
         let writer = move || Writing(Arc::clone(&writer));
-        let lines = lines(format, EnvFilter::new("info"), ansi, writer);
+        let lines = lines(format, Targets::new().with_default(Level::INFO), ansi, writer);
         let hostile = "a\n2026-01-01 ERROR b\r\u{1b}[2J\u{9b}31m\u{7}\u{202e}\u{2028}\"}é";
         tracing::subscriber::with_default(lines, || {
             info!(text = hostile, shown = %hostile, debugged = ?Some(hostile), number = 3, "message {hostile}");

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Map, Value};
 use tracing::subscriber::DefaultGuard;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 use vigie::cli::log;
 use vigie::config::LogFormat;
 use vigie::demo::{Cloud, Fault, Options};
@@ -41,7 +41,7 @@ impl Log {
         let written: Arc<Mutex<Vec<u8>>> = Arc::default();
         let to = Arc::clone(&written);
         let writer = move || Writer(Arc::clone(&to));
-        let lines = log::lines(LogFormat::Json, EnvFilter::new("warn,vigie=info"), false, writer);
+        let lines = log::lines(LogFormat::Json, "warn,vigie=info".parse().unwrap(), false, writer);
         Self {
             written,
             _guard: tracing::subscriber::set_default(lines),
