@@ -80,7 +80,8 @@ struct Shown {
     joined: Vec<Arc<Joined>>,
 }
 
-/// A page put together, to be sent some at a time.
+/// A page put together, to be sent some at a time. Cloned cheaply.
+#[derive(Debug, Clone)]
 pub struct Assembled {
     pieces: Vec<Piece>,
     /// The length of all of it, in bytes.
@@ -188,7 +189,7 @@ impl Page {
 
     /// This part of the page, compressed by gzip. To scrapes within a few milliseconds the agent's own figures are the
     /// same; readings are always those of now.
-    pub fn compressed(&self, format: Format, part: &Part) -> Bytes {
+    pub fn compressed(&self, format: Format, part: &Part) -> Assembled {
         let of = |readings: &[(Origin, Arc<Reading>)]| -> Vec<Weak<Reading>> {
             let readings = readings.iter();
             readings.map(|(_, reading)| Arc::downgrade(reading)).collect()
@@ -199,11 +200,7 @@ impl Page {
         };
         let put_together = || {
             let (readings, assembled) = self.put_together(format, true, part);
-            let mut page = Vec::with_capacity(assembled.length);
-            assembled
-                .chunks()
-                .for_each(|chunk| page.extend_from_slice(&chunk));
-            (of(&readings), page.into())
+            (of(&readings), assembled)
         };
         self.last
             .or_put_together(asked, || of(&self.readings(part)), put_together)
@@ -245,7 +242,7 @@ impl Page {
         if format == Format::OpenMetrics {
             lines.push_str("# EOF\n");
         }
-        pieces.push(&Text::new(lines, &mut Compressor::default()));
+        pieces.push_lines(lines);
         (readings, pieces.finish())
     }
 

@@ -160,9 +160,11 @@ impl Compressor {
                 .ok()
                 .and_then(|done| plain.as_bytes().get(done..))
                 .unwrap_or_default();
-            let compressed = compress.compress_vec(rest, deflated, FlushCompress::Sync);
-            // Space left over means that all is in, flush included; memory is the only input that can fail.
-            if compressed.is_err() || deflated.len() < deflated.capacity() {
+            compress
+                .compress_vec(rest, deflated, FlushCompress::Sync)
+                .expect("deflate takes any bytes");
+            // Space left over means that all is in, flush included.
+            if deflated.len() < deflated.capacity() {
                 break;
             }
         }

@@ -152,11 +152,12 @@ impl Client {
             }
             // A page is let go once it is read.
             drop(answer);
-            let was_foreseen = foreseen.as_ref() == Some(&next);
+            // What was asked for in vain ends here: it would keep its turn from the page that is wanted.
+            let ahead = ahead.filter(|_| foreseen.as_ref() == Some(&next));
             answer = match (ahead, begun) {
-                (Some(_), Poll::Ready(arrived)) if was_foreseen => arrived?,
-                (Some(asking), Poll::Pending) if was_foreseen => asking.await?,
-                _ => self.page(action, parameters, Some(&next)).await?,
+                (Some(_), Poll::Ready(arrived)) => arrived?,
+                (Some(asking), Poll::Pending) => asking.await?,
+                (None, _) => self.page(action, parameters, Some(&next)).await?,
             };
         }
         Ok(())

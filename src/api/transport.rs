@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{CONTENT_TYPE, DATE, HOST, HeaderMap, HeaderValue, RETRY_AFTER};
-use secrecy::zeroize::Zeroizing;
+use secrecy::zeroize::{Zeroize as _, Zeroizing};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::Effect;
@@ -34,11 +34,22 @@ pub struct Transport {
 pub(super) struct Reply {
     status: u16,
     /// It may hold a key.
-    body: Zeroizing<Vec<u8>>,
+    body: Body,
     request_id: Option<String>,
     retry_after: Option<Duration>,
     /// The cloud's clock minus ours, to the second.
     pub(super) skew: Option<SignedDuration>,
+}
+
+/// What came of an answer. It may hold a secret, so that it is wiped: as far as it is written, since the room behind it
+/// takes memory only once it is touched.
+#[derive(Default)]
+struct Body(Vec<u8>);
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        self.0.as_mut_slice().zeroize();
+    }
 }
 
 /// Why no answer came.
@@ -126,8 +137,11 @@ impl Reply {
         effect: Effect,
     ) -> Result<String, Cause> {
         if is_success(self.status) {
-            let body = String::from_utf8(std::mem::take(&mut *self.body))
+            let mut body = String::from_utf8(std::mem::take(&mut self.body.0))
                 .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+            if body.capacity() > SHORT_ANSWER {
+                body.shrink_to_fit();
+            }
             return match xml::Reader::open(&body, root) {
                 Ok(_) => Ok(body),
                 Err(error) => {
@@ -147,7 +161,7 @@ impl Reply {
                 }
             };
         }
-        let body = redacted(String::from_utf8_lossy(&self.body).into_owned(), secrets);
+        let body = redacted(String::from_utf8_lossy(&self.body.0).into_owned(), secrets);
         let redact = |text| redacted(text, secrets);
         let answer = Answer::parse(self.status, &body, self.request_id.as_deref(), redact);
         Err(Answer {
@@ -239,7 +253,7 @@ async fn read(
     };
     let mut reply = Reply {
         status,
-        body: Zeroizing::default(),
+        body: Body::default(),
         request_id: header("x-amzn-requestid").or_else(|| header("x-amz-request-id")),
         retry_after: retry_after(headers),
         skew: http_date(headers, DATE.as_str()).map(|date| date.duration_since(Timestamp::now())),
@@ -261,7 +275,7 @@ async fn read(
     if response.status().is_success() && announced > limit {
         return Err(too_large());
     }
-    make_room(&mut reply.body, announced, limit);
+    make_room(&mut reply.body.0, announced, limit);
     let success = response.status().is_success();
     loop {
         let chunk = match response.chunk().await {
@@ -270,13 +284,14 @@ async fn read(
             Err(error) if success => return Err(broken(endpoint, error, within)),
             Ok(None) | Err(_) => break,
         };
-        let room = limit - reply.body.len();
+        let room = limit - reply.body.0.len();
         if chunk.len() > room && success {
             return Err(too_large());
         }
-        make_room(&mut reply.body, chunk.len(), limit);
+        make_room(&mut reply.body.0, chunk.len(), limit);
         reply
             .body
+            .0
             .extend_from_slice(chunk.get(..room.min(chunk.len())).unwrap_or_default());
         if chunk.len() > room {
             break;

@@ -3,9 +3,7 @@
 use std::sync::{Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use bytes::Bytes;
-
-use super::{Format, Part};
+use super::{Assembled, Format, Part};
 use crate::reading::Reading;
 
 /// What is asked for.
@@ -30,7 +28,7 @@ struct Kept {
     at: std::time::Instant,
     /// The readings on it. They are not kept for its sake.
     readings: Vec<Weak<Reading>>,
-    page: Bytes,
+    page: Assembled,
 }
 
 impl Last {
@@ -39,8 +37,8 @@ impl Last {
         &self,
         asked: Asked,
         readings: impl Fn() -> Vec<Weak<Reading>>,
-        put_together: impl FnOnce() -> (Vec<Weak<Reading>>, Bytes),
-    ) -> Bytes {
+        put_together: impl FnOnce() -> (Vec<Weak<Reading>>, Assembled),
+    ) -> Assembled {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(kept) = last.as_ref()
             && kept.asked == asked

@@ -4,17 +4,20 @@ use bytes::Bytes;
 use flate2::Crc;
 
 use super::Assembled;
-use crate::text::Text;
+use crate::text::{Compressor, Text};
 
 /// A page being put together.
 pub(super) struct Pieces {
     done: Vec<Piece>,
+    /// Small pieces, to be sent as one.
+    small: Vec<u8>,
     length: usize,
     /// The checksum of all so far, where the page is compressed.
     checksum: Option<Crc>,
 }
 
 /// What stands on a page.
+#[derive(Debug, Clone)]
 pub(super) enum Piece {
     /// Bytes as they are sent.
     Ready(Bytes),
@@ -26,12 +29,14 @@ impl Pieces {
     pub(super) fn new(gzip: bool) -> Self {
         let mut pieces = Self {
             done: Vec::new(),
+            small: Vec::new(),
             length: 0,
             checksum: None,
         };
         if gzip {
             // RFC 1952: deflate, no flags, no time, no extra, unknown system.
-            pieces.push_bytes(Bytes::from_static(&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff]));
+            let head = Bytes::from_static(&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff]);
+            pieces.push_bytes(&head);
             pieces.checksum = Some(Crc::new());
         }
         pieces
@@ -40,10 +45,20 @@ impl Pieces {
     pub(super) fn push(&mut self, text: &Text) {
         if let Some(checksum) = &mut self.checksum {
             checksum.combine(text.checksum());
-            self.push_bytes(text.deflated().clone());
+            self.push_bytes(text.deflated());
         } else {
             self.length += text.length();
+            self.flush();
             self.done.push(Piece::Lines(text.clone()));
+        }
+    }
+
+    /// Lines of this page alone.
+    pub(super) fn push_lines(&mut self, lines: String) {
+        if self.checksum.is_some() {
+            self.push(&Text::new(lines, &mut Compressor::default()));
+        } else {
+            self.push_bytes(&lines.into());
         }
     }
 
@@ -53,17 +68,31 @@ impl Pieces {
             let mut end = vec![0x03, 0x00];
             end.extend_from_slice(&checksum.sum().to_le_bytes());
             end.extend_from_slice(&checksum.amount().to_le_bytes());
-            self.push_bytes(end.into());
+            self.push_bytes(&end.into());
         }
+        self.flush();
         Assembled {
             pieces: self.done,
             length: self.length,
         }
     }
 
-    fn push_bytes(&mut self, bytes: Bytes) {
+    /// What is large is shared with the reading that holds it, however many are sent it.
+    fn push_bytes(&mut self, bytes: &Bytes) {
         self.length += bytes.len();
-        self.done.push(Piece::Ready(bytes));
+        if bytes.len() < SMALL {
+            self.small.extend_from_slice(bytes);
+        } else {
+            self.flush();
+            self.done.push(Piece::Ready(bytes.clone()));
+        }
+    }
+
+    fn flush(&mut self) {
+        if !self.small.is_empty() {
+            let small = std::mem::take(&mut self.small);
+            self.done.push(Piece::Ready(small.into()));
+        }
     }
 }
 
@@ -79,10 +108,12 @@ impl Piece {
     }
 }
 
+/// What is copied sooner than it is sent by itself.
+const SMALL: usize = 8 << 10;
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::text::Compressor;
 
     #[test]
     fn compressed_pieces_make_one_valid_stream() {

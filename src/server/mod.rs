@@ -136,15 +136,13 @@ async fn metrics(State(page): State<Arc<Page>>, RawQuery(query): RawQuery, heade
     };
     let format = negotiation::format(&joined(&headers, header::ACCEPT));
     let gzip = negotiation::takes_gzip(&joined(&headers, header::ACCEPT_ENCODING));
-    let (length, body) = if gzip {
-        let page = page.compressed(format, &part);
-        (page.len(), Body::from(page))
+    let page = if gzip {
+        page.compressed(format, &part)
     } else {
-        let page = page.assemble(format, false, &part);
-        let length = page.length;
-        let chunks = stream::iter(page.chunks().map(Ok::<_, Infallible>));
-        (length, Body::from_stream(chunks))
+        page.assemble(format, false, &part)
     };
+    let length = page.length;
+    let body = Body::from_stream(stream::iter(page.chunks().map(Ok::<_, Infallible>)));
     let mut response = (
         [
             (header::CONTENT_TYPE, format.content_type().to_owned()),

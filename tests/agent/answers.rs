@@ -2,6 +2,7 @@
 //! repeated with a secret in them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use vigie::exposition::Format;
 use vigie::server;
@@ -113,6 +114,30 @@ async fn of_two_cursors_the_one_that_says_something_holds() {
         assert_eq!(page.family("cloud_instance_info").count(), 2, "{cursors:?}");
         assert_eq!(page.family("cloud_load_balancer_info").count(), 2, "{cursors:?}");
     }
+}
+
+/// With several regions each has one place among the requests under way: what is asked for in vain must leave it.
+#[tokio::test(start_paused = true)]
+async fn page_that_was_foreseen_wrongly_does_not_keep_the_right_one_waiting() {
+    let cloud = Scripted::start(|asked| {
+        let cursor = asked.parameters.get("NextToken").map(String::as_str);
+        match (asked.action.as_str(), cursor) {
+            ("DescribeInstances", None) => {
+                Answer::instances("i-1", "<nextToken>mo<!-- not all of it yet -->re</nextToken>")
+            }
+            ("DescribeInstances", Some("more")) => Answer::instances("i-2", ""),
+            ("DescribeInstances", Some("mo")) => Answer::refusal().after(Duration::from_secs(300)),
+            _ => Answer::load_balancers("web", ""),
+        }
+    })
+    .await;
+    let account = Account {
+        regions: &["eu-west-2", "us-east-2", "us-west-1"],
+        lines: "kinds = [\"instances\"]",
+        ..cloud.account()
+    };
+    let page = Bench::one(account).succeeds().await;
+    assert_eq!(page.family("cloud_instance_info").count(), 6);
 }
 
 #[tokio::test(start_paused = true)]

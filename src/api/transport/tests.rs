@@ -20,7 +20,7 @@ fn an_answer_that_is_not_understood_is_shown_unless_it_may_hold_a_new_secret() {
     let detail = |effect| {
         let reply = Reply {
             status: 200,
-            body: br#"{"SecretAccessKey": "canary"}"#.to_vec().into(),
+            body: Body(br#"{"SecretAccessKey": "canary"}"#.to_vec()),
             ..Reply::default()
         };
         let error = reply.into_answer("h", "CreateAccessKeyResponse", &credentials.secrets(), effect);
