@@ -34,9 +34,13 @@ lint:
 	cargo clippy --test browser --locked -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps --locked
 
-# Licences, banned crates, sources, advisories. Needs cargo-deny: `cargo install --locked cargo-deny`.
-deny:
-	cargo deny --locked check
+# Licences, banned crates, sources, withdrawn versions; advisories where their database can be reached.
+deny: target/supply/stamp
+	deploy/supply/check.sh
+
+# cargo-deny, cargo-audit and CycloneDX's library, apart from the tests' own Python.
+target/supply/stamp: deploy/supply/tools.txt deploy/supply/requirements.txt
+	deploy/parts.sh supply
 
 # vigie beside its peers, on the same bytes: half an hour on two cores, most of it the build of AWS' SDK. One question
 # alone: `make bench BENCH=scrapes`.
@@ -56,7 +60,7 @@ instructions:
 	benches/instructions.sh
 
 clean-parts:
-	rm -rf target/python target/prometheus target/exporter target/grafana target/chart target/chromium
+	rm -rf target/python target/prometheus target/exporter target/grafana target/chart target/chromium target/supply
 
 # The deliveries, and their tests: they need more than `make test`, and get it themselves.
 test-deploy: test-dashboards test-browser test-chart test-container test-systemd test-deb
