@@ -102,12 +102,14 @@ VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p;/^\[dependencies\]/q' Cargo
 MUSL = $(shell uname -m)-unknown-linux-musl
 STATIC = target/$(MUSL)/release/vigie
 
+# What files that are packed were made at, so that the same commit makes the same bytes.
+static deb image: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+
 # One static binary for the image, the package and the unit's test.
-static: export CC_$(subst -,_,$(MUSL)) = musl-gcc
 static: export VIGIE_REVISION ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 static:
 	deploy/parts.sh musl
-	cargo build --release --locked --target $(MUSL)
+	deploy/static.sh $(MUSL)
 
 image-files: static
 	deploy/container/files.sh $(STATIC) target/image/files
