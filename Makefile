@@ -7,7 +7,7 @@ export TEST_PROMTOOL ?= $(CURDIR)/target/prometheus/promtool
 export TEST_NODE_EXPORTER ?= $(CURDIR)/target/exporter/prometheus-node-exporter
 export TEST_CHROMIUM ?= $(CURDIR)/target/chromium/chromium
 
-.PHONY: test parts lint deny bench criterion instructions clean-parts
+.PHONY: test parts lint deny sbom reproduce bench criterion instructions clean-parts
 .PHONY: static image-files image deb chart-files
 .PHONY: test-deploy test-dashboards test-browser test-chart test-container test-systemd test-deb
 
@@ -103,7 +103,7 @@ MUSL = $(shell uname -m)-unknown-linux-musl
 STATIC = target/$(MUSL)/release/vigie
 
 # What files that are packed were made at, so that the same commit makes the same bytes.
-static deb image: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+static sbom deb image: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 
 # One static binary for the image, the package and the unit's test.
 static: export VIGIE_REVISION ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
@@ -117,8 +117,17 @@ image-files: static
 image: image-files
 	deploy/container/build.sh $(VERSION)
 
-deb: static
+# What is in that binary, for whoever must know.
+sbom: target/supply/stamp
+	target/supply/bin/python deploy/supply/sbom.py $(MUSL) target/sbom/vigie.cdx.json
+
+# Two builds in different folders, compared: half an hour.
+reproduce:
+	deploy/supply/reproduce.sh
+
+deb: static sbom
 	deploy/parts.sh cargo-deb
+	deploy/debian/files.sh $(STATIC) target/share
 	rm -rf target/debian
 	target/tools/bin/cargo-deb --locked --no-build --target $(MUSL) --output target/debian/
 
