@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Build the static binary, whose bytes do not tell where it was built: static.sh TARGET
-# The same source, Rust and musl-gcc make the same bytes in any folder and with any CARGO_HOME (`make reproduce`).
+# The same source, Rust and musl-gcc are to make the same bytes in any folder and with any CARGO_HOME: `make reproduce`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 target=$1
