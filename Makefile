@@ -7,7 +7,7 @@ export TEST_PROMTOOL ?= $(CURDIR)/target/prometheus/promtool
 export TEST_NODE_EXPORTER ?= $(CURDIR)/target/exporter/prometheus-node-exporter
 export TEST_CHROMIUM ?= $(CURDIR)/target/chromium/chromium
 
-.PHONY: test parts lint deny bench criterion instructions clean-parts
+.PHONY: test parts lint deny sbom reproduce bench criterion instructions clean-parts
 .PHONY: static image-files image deb chart-files
 .PHONY: test-deploy test-dashboards test-browser test-chart test-container test-systemd test-deb
 
@@ -34,9 +34,13 @@ lint:
 	cargo clippy --test browser --locked -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps --locked
 
-# Licences, banned crates, sources, advisories. Needs cargo-deny: `cargo install --locked cargo-deny`.
-deny:
-	cargo deny --locked check
+# Licences, banned crates, sources, withdrawn versions; advisories where their database can be reached.
+deny: target/supply/stamp
+	deploy/supply/check.sh
+
+# cargo-deny, cargo-audit and CycloneDX's library, apart from the tests' own Python.
+target/supply/stamp: deploy/supply/tools.txt deploy/supply/requirements.txt
+	deploy/parts.sh supply
 
 # vigie beside its peers, on the same bytes: half an hour on two cores, most of it the build of AWS' SDK. One question
 # alone: `make bench BENCH=scrapes`.
@@ -56,7 +60,7 @@ instructions:
 	benches/instructions.sh
 
 clean-parts:
-	rm -rf target/python target/prometheus target/exporter target/grafana target/chart target/chromium
+	rm -rf target/python target/prometheus target/exporter target/grafana target/chart target/chromium target/supply
 
 # The deliveries, and their tests: they need more than `make test`, and get it themselves.
 test-deploy: test-dashboards test-browser test-chart test-container test-systemd test-deb
@@ -98,12 +102,14 @@ VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p;/^\[dependencies\]/q' Cargo
 MUSL = $(shell uname -m)-unknown-linux-musl
 STATIC = target/$(MUSL)/release/vigie
 
+# What files that are packed were made at, so that the same commit makes the same bytes.
+static sbom deb image: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+
 # One static binary for the image, the package and the unit's test.
-static: export CC_$(subst -,_,$(MUSL)) = musl-gcc
 static: export VIGIE_REVISION ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 static:
 	deploy/parts.sh musl
-	cargo build --release --locked --target $(MUSL)
+	deploy/static.sh $(MUSL)
 
 image-files: static
 	deploy/container/files.sh $(STATIC) target/image/files
@@ -111,8 +117,17 @@ image-files: static
 image: image-files
 	deploy/container/build.sh $(VERSION)
 
-deb: static
+# What is in that binary, for whoever must know.
+sbom: target/supply/stamp
+	target/supply/bin/python deploy/supply/sbom.py $(MUSL) target/sbom/vigie.cdx.json
+
+# Two builds in different folders, compared: half an hour.
+reproduce:
+	deploy/supply/reproduce.sh
+
+deb: static sbom
 	deploy/parts.sh cargo-deb
+	deploy/debian/files.sh $(STATIC) target/share
 	rm -rf target/debian
 	target/tools/bin/cargo-deb --locked --no-build --target $(MUSL) --output target/debian/
 

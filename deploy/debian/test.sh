@@ -39,6 +39,21 @@ is "the difference from what was packed" "" "$(inside dpkg --verify vigie)"
 contains "$(inside vigie --version)" "vigie ${version%-*}"
 passed "$(basename "$1") is installed and enabled; without a key it is not started"
 
+# What a package owes beside the program. A system may be set to unpack no documents: they are looked for in the package.
+share=$home/next/usr/share
+contains "$(gzip -dc "$share/man/man1/vigie.1.gz")" "vigie" "bootstrap"
+is "the commands without a manual page" "" "$(inside vigie help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p' |
+    while read -r command; do
+        [ "$command" = help ] || [ -s "$share/man/man1/vigie-$command.1.gz" ] || echo "$command"
+    done)"
+contains "$(bash -c '. "$1" && complete -p vigie' - "$share/bash-completion/completions/vigie")" "_vigie vigie"
+contains "$(head -1 "$share/zsh/vendor-completions/_vigie")" "#compdef vigie"
+contains "$(cat "$share/fish/vendor_completions.d/vigie.fish")" "complete -c vigie"
+is "the rules" "$(cat deploy/prometheus/rules/*.yml | sha256sum)" \
+    "$(cat "$share/doc/vigie/deploy/prometheus/rules/"*.yml | sha256sum)"
+contains "$(cat "$share/doc/vigie/vigie.cdx.json")" '"bomFormat": "CycloneDX"' "pkg:cargo/vigie@${version%-*}"
+passed "it brings manual pages, completions, rules and the list of what is in the binary"
+
 # Settings nobody changed follow the package.
 dpkg --install /packages/next.deb
 contains "$(cat "$root/etc/vigie/vigie.toml")" 'shard = "0/1"'
