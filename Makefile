@@ -6,7 +6,7 @@ export TEST_PROMETHEUS ?= $(CURDIR)/target/prometheus/prometheus
 export TEST_PROMTOOL ?= $(CURDIR)/target/prometheus/promtool
 export TEST_CHROMIUM ?= $(CURDIR)/target/chromium/chromium
 
-.PHONY: test parts lint deny clean-parts
+.PHONY: test parts lint deny fuzz clean-parts
 .PHONY: static image-files image deb chart-files
 .PHONY: test-deploy test-dashboards test-browser test-chart test-container test-systemd test-deb
 
@@ -33,6 +33,12 @@ lint:
 # Licences, banned crates, sources, advisories. Needs cargo-deny: `cargo install --locked cargo-deny`.
 deny:
 	cargo deny --locked check
+
+# Every target in turn, from what is in fuzz/corpus. Needs a nightly Rust and cargo-fuzz: fuzz/README.md.
+FUZZ_SECONDS ?= 600
+FUZZ_TARGETS ?= $(basename $(notdir $(wildcard fuzz/targets/*.rs)))
+fuzz:
+	set -e; for target in $(FUZZ_TARGETS); do fuzz/run.sh $$target $(FUZZ_SECONDS); done
 
 clean-parts:
 	rm -rf target/python target/prometheus target/grafana target/chart target/chromium
