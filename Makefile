@@ -1,12 +1,13 @@
-# What a person and CI run. `make test` needs Rust, Python 3.11 and, for Prometheus, apt or its programs on PATH;
+# What a person and CI run. `make test` needs Rust, Python 3.11 and, for Prometheus and an exporter, apt or their programs on PATH;
 # `make test-deploy` needs to be root on Debian, and Go for the chart.
 
 export TEST_PYTHON ?= $(CURDIR)/target/python/bin/python
 export TEST_PROMETHEUS ?= $(CURDIR)/target/prometheus/prometheus
 export TEST_PROMTOOL ?= $(CURDIR)/target/prometheus/promtool
+export TEST_NODE_EXPORTER ?= $(CURDIR)/target/exporter/prometheus-node-exporter
 export TEST_CHROMIUM ?= $(CURDIR)/target/chromium/chromium
 
-.PHONY: test parts lint deny fuzz clean-parts
+.PHONY: test parts lint deny fuzz bench criterion instructions clean-parts
 .PHONY: static image-files image deb chart-files
 .PHONY: test-deploy test-dashboards test-browser test-chart test-container test-systemd test-deb
 
@@ -16,13 +17,16 @@ test: parts
 	cargo test --locked --all-targets
 
 # The real parts that the tests run against; a part that cannot be had is an error, never a skipped test.
-parts: target/python/stamp target/prometheus/stamp
+parts: target/python/stamp target/prometheus/stamp target/exporter/stamp
 
 target/python/stamp: tests/requirements.txt
 	tests/support/parts.sh python
 
 target/prometheus/stamp:
 	tests/support/parts.sh prometheus
+
+target/exporter/stamp:
+	tests/support/parts.sh exporter
 
 lint:
 	cargo fmt --check
@@ -40,8 +44,25 @@ FUZZ_TARGETS ?= $(basename $(notdir $(wildcard fuzz/targets/*.rs)))
 fuzz:
 	set -e; for target in $(FUZZ_TARGETS); do fuzz/run.sh $$target $(FUZZ_SECONDS); done
 
+# vigie beside its peers, on the same bytes: half an hour on two cores, most of it the build of AWS' SDK. One question
+# alone: `make bench BENCH=scrapes`.
+bench: parts
+	tests/support/parts.sh bench
+	cargo build --release --locked
+	cargo build --release --locked --manifest-path benches/load/Cargo.toml --target-dir target/bench
+	cargo build --release --locked --manifest-path benches/peers/Cargo.toml --target-dir target/bench
+	$(TEST_PYTHON) benches/run.py $(BENCH)
+
+# Criterion's figures for signing, parsing, rendering and the page.
+criterion:
+	cargo bench --locked --bench sign --bench parse --bench render --bench page
+
+# The instructions that a page of a thousand instances takes: the same on every machine with the same compiler.
+instructions:
+	benches/instructions.sh
+
 clean-parts:
-	rm -rf target/python target/prometheus target/grafana target/chart target/chromium
+	rm -rf target/python target/prometheus target/exporter target/grafana target/chart target/chromium
 
 # The deliveries, and their tests: they need more than `make test`, and get it themselves.
 test-deploy: test-dashboards test-browser test-chart test-container test-systemd test-deb

@@ -222,7 +222,10 @@ impl Poll {
                     .with_label_values(&labels)
                     .set(count(reading.skipped));
             }
-            Err(error) => self.failed(status, error.reason(), self.explained(error).into(), Some(took)),
+            Err(error) => {
+                let shown = self.with_command(error, error.shown());
+                self.failed(status, error.reason(), shown.into(), Some(took));
+            }
         }
         outcome
     }
@@ -378,7 +381,10 @@ impl Poll {
 
     /// Why a poll failed and what to do about it, with the command that does it, if there is one.
     pub fn explained(&self, error: &Error) -> String {
-        let explained = error.explained();
+        self.with_command(error, error.explained())
+    }
+
+    fn with_command(&self, error: &Error, explained: String) -> String {
         let client = &self.client;
         if !error.lacks_permission() {
             return explained;

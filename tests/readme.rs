@@ -313,6 +313,7 @@ impl Home {
             "[default]\naws_access_key_id = AKIAWATCHER\naws_secret_access_key = unchecked\n",
         );
         file("ca.pem", CERTIFICATE);
+        file("web.yml", "");
         Self { folder }
     }
 

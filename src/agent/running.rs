@@ -174,6 +174,10 @@ impl Running {
     fn warn_of_what_waits_for_a_restart(&self, settings: &Settings) {
         let changed = [
             ("listen", self.settings.listen != settings.listen),
+            (
+                "web_config_file",
+                self.settings.web_config_file != settings.web_config_file,
+            ),
             ("log_format", self.settings.log_format != settings.log_format),
         ];
         for (setting, _) in changed.into_iter().filter(|(_, changed)| *changed) {

@@ -186,6 +186,14 @@ impl Error {
         format!("{self}: {}{advice}", self.cause)
     }
 
+    /// The same for whoever reads the page: without the path of a key's file.
+    pub fn shown(&self) -> String {
+        match &self.cause {
+            Cause::Credentials(error) => format!("{self}: no usable key: {}", error.without_path()),
+            _ => self.explained(),
+        }
+    }
+
     /// Whether the cloud itself said that the key may not do this; anything between us and it can answer with 403.
     pub fn lacks_permission(&self) -> bool {
         matches!(&self.cause, Cause::Answer(answer) if answer.has_code && answer.reason() == Reason::Denied)

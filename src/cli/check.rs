@@ -3,15 +3,17 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 
-use super::{Failure, after_printing, measured, once};
+use super::{Failure, after_printing, measured, once, run};
 use crate::agent::{Agent, FIND_AGAIN, some_found};
 use crate::config::{Account, Settings};
 use crate::credentials::{self, Found};
 use crate::identity::audit;
 use crate::resource::Kind;
 use crate::resources;
+use crate::server::Web;
 
 pub(super) async fn check(settings: &Settings, live: bool) -> Result<(), Failure> {
+    let web = run::web(settings).map_err(Failure::usage)?;
     let mut agent = Agent::new(settings, &credentials::process_variables()).map_err(Failure::usage)?;
     let places = agent.places();
     let keys = keys(&places);
@@ -21,6 +23,7 @@ pub(super) async fn check(settings: &Settings, live: bool) -> Result<(), Failure
     some_found(looked.collect()).map_err(Failure::usage)?;
     let mut text = settings.to_toml();
     text.push_str(&keys);
+    text.push_str(&protection(web.as_deref()));
     text.push_str(&forecast(settings));
     let mut outcome = Ok(());
     if live {
@@ -48,6 +51,17 @@ fn keys(places: &[(&str, Result<Found, credentials::Error>)]) -> String {
         writeln!(text, "#   {account}: {told}").expect("writing to a String cannot fail");
     }
     text
+}
+
+/// What the web configuration file does, as comments behind the settings.
+fn protection(web: Option<&Web>) -> String {
+    let lines = web.map(Web::told).unwrap_or_default();
+    let lines = lines.iter().map(|line| format!("#   {line}\n"));
+    let lines: String = lines.collect();
+    if lines.is_empty() {
+        return lines;
+    }
+    format!("\n# The page, by its web configuration:\n{lines}")
 }
 
 /// The calls that the settings lead to, as comments behind the settings.

@@ -137,7 +137,7 @@ pub(super) async fn demo(arguments: Arguments) -> Result<(), Failure> {
         load: None,
         lifecycle: false,
     };
-    run::serve(agent, listener, nothing_written).await
+    run::serve(agent, listener, None, nothing_written).await
 }
 
 /// The key that an admin of the cloud gives to vigie, as `vigie bootstrap` makes it; kept in memory alone.

@@ -1,10 +1,13 @@
 //! `vigie health`: is the agent on this machine healthy? For containers, which have no other program to ask with.
 
+mod tls;
+
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, anyhow};
 use reqwest::Url;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -16,20 +19,32 @@ pub(super) async fn health(url: Option<Url>, listen: &ListenArgument) -> Result<
         Some(url) => url,
         None => usual_url(&Given::value(listen.listen.as_ref()).unwrap_or_default())?,
     };
-    if url.scheme() != "http" {
+    if !["http", "https"].contains(&url.scheme()) {
         return Err(Failure::usage(anyhow!(
-            "`--url` is for plain HTTP on this machine: write http://127.0.0.1:9980/-/healthy"
+            "`--url` is for HTTP on this machine: write http://127.0.0.1:9980/-/healthy"
         )));
     }
     let asking = || format!("asking {}", without_password(&url));
-    let status = match timeout(LIMIT, asked(&url)).await {
-        Ok(answer) => answer.with_context(asking)?,
+    let sign = match timeout(LIMIT, asked(&url)).await {
+        Ok(sign) => sign.with_context(asking)?,
         Err(_) => Err(anyhow!("no answer within {} s", LIMIT.as_secs())).with_context(asking)?,
     };
-    if status != 200 {
-        Err(anyhow!("it answers with status {status}")).with_context(asking)?;
+    match sign {
+        // Whoever asks for a password or a certificate, or for patience, lives; health has none to show.
+        Sign::Status(200 | 401 | 429) | Sign::WantsCertificate => Ok(()),
+        Sign::Status(status) => {
+            let answers = Err(anyhow!("it answers with status {status}"));
+            Ok(answers.with_context(asking)?)
+        }
     }
-    Ok(())
+}
+
+/// What came of asking.
+#[derive(Debug, PartialEq, Eq)]
+enum Sign {
+    Status(u16),
+    /// TLS was agreed on but for a certificate of the client's.
+    WantsCertificate,
 }
 
 /// Where an agent that listens there is asked. What listens on every address listens on loopback too.
@@ -48,10 +63,36 @@ fn usual_url(listen: &Address) -> Result<Url, Failure> {
     })
 }
 
-/// The status of the answer. Written out, since a client for clouds would want certificates to trust first.
-async fn asked(url: &Url) -> anyhow::Result<u16> {
+/// What answers. It is asked in plain HTTP, and over TLS where that is what it wants: nobody has to say so.
+async fn asked(url: &Url) -> anyhow::Result<Sign> {
+    if url.scheme() == "http" {
+        let answer = exchanged(connected(url).await?, url).await?;
+        if !(answer.as_bytes().starts_with(NO_TLS) && answer.contains(WANTS_TLS)) {
+            return read(&answer);
+        }
+    }
+    let host = url.host_str().unwrap_or_default();
+    let answer = async { exchanged(tls::agreed(connected(url).await?, host).await?, url).await };
+    match answer.await {
+        Ok(answer) => read(&answer),
+        Err(error) if tls::wants_a_certificate(&error) => Ok(Sign::WantsCertificate),
+        Err(error) => Err(error),
+    }
+}
+
+fn read(answer: &str) -> anyhow::Result<Sign> {
+    let status = answer.get(..STATUS_LINE).and_then(status);
+    let status = status.ok_or_else(|| anyhow!("what answers does not speak HTTP"))?;
+    Ok(Sign::Status(status))
+}
+
+async fn connected(url: &Url) -> anyhow::Result<TcpStream> {
     let addresses = url.socket_addrs(|| None).context("looking up the host")?;
-    let stream = TcpStream::connect(&addresses[..]).await?;
+    Ok(TcpStream::connect(&addresses[..]).await?)
+}
+
+/// The beginning of the answer. Written out, since a client for clouds would want certificates to trust first.
+async fn exchanged(mut stream: impl AsyncRead + AsyncWrite + Unpin, url: &Url) -> anyhow::Result<String> {
     let host = url.host_str().unwrap_or_default();
     let mut request = format!("GET {}", url.path());
     if let Some(query) = url.query() {
@@ -59,28 +100,31 @@ async fn asked(url: &Url) -> anyhow::Result<u16> {
     }
     write!(request, " HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")
         .expect("writing to a String cannot fail");
-    stream.writable().await?;
-    // A new connection takes some kilobytes at once.
-    if stream.try_write(request.as_bytes())? < request.len() {
-        bail!("the connection does not take the request");
-    }
-    let mut answer = [0; STATUS_LINE];
-    let mut length = 0;
-    while let Some(room) = answer.get_mut(length..).filter(|room| !room.is_empty()) {
-        stream.readable().await?;
-        match stream.try_read(room) {
+    let written = async {
+        stream.write_all(request.as_bytes()).await?;
+        stream.flush().await
+    };
+    // Whoever refuses may close before all is written, and says why all the same.
+    let written = written.await;
+    let mut answer = Vec::new();
+    let mut stream = stream.take(ENOUGH);
+    loop {
+        match stream.read_buf(&mut answer).await {
             Ok(0) => break,
-            Ok(more) => length += more,
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Ok(_) if answer.len() < STATUS_LINE || answer.starts_with(NO_TLS) => {}
+            Ok(_) => break,
+            Err(_) if answer.len() >= STATUS_LINE => break,
             Err(error) => return Err(error.into()),
         }
     }
-    status(&answer).ok_or_else(|| anyhow!("what answers does not speak HTTP"))
+    if answer.is_empty() {
+        written?;
+    }
+    Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
 /// The status of `HTTP/1.1 200`.
-fn status(answer: &[u8]) -> Option<u16> {
-    let line = str::from_utf8(answer).ok()?;
+fn status(line: &str) -> Option<u16> {
     let (version, status) = line.split_once(' ')?;
     if !version.starts_with("HTTP/1.") {
         return None;
@@ -99,8 +143,15 @@ fn without_password(url: &Url) -> String {
 /// What loopback needs is milliseconds; container engines wait for longer than this.
 const LIMIT: Duration = Duration::from_secs(3);
 
-/// As long as `HTTP/1.1 200`, after which nothing matters.
+/// As long as `HTTP/1.1 200`.
 const STATUS_LINE: usize = 12;
+
+/// More than any answer to this question.
+const ENOUGH: u64 = 4096;
+
+/// What a port for TLS says to plain HTTP; Go's words, which are vigie's too.
+const NO_TLS: &[u8] = b"HTTP/1.0 400 ";
+const WANTS_TLS: &str = "Client sent an HTTP request to an HTTPS server";
 
 #[cfg(test)]
 mod tests {
@@ -122,14 +173,14 @@ mod tests {
 
     #[test]
     fn status_is_that_of_http() {
-        assert_eq!(status(b"HTTP/1.1 200"), Some(200));
-        assert_eq!(status(b"HTTP/1.0 503"), Some(503));
+        assert_eq!(status("HTTP/1.1 200"), Some(200));
+        assert_eq!(status("HTTP/1.0 503"), Some(503));
         for other in [
-            &b"SSH-2.0-Open"[..],
-            b"HTTP/1.1 2",
-            b"",
-            b"\xff\xff",
-            b"HTTP/1.1 20x",
+            "SSH-2.0-Open",
+            "HTTP/1.1 2",
+            "",
+            "\u{fffd}\u{fffd}",
+            "HTTP/1.1 20x",
         ] {
             assert_eq!(status(other).filter(|status| *status >= 100), None, "{other:?}");
         }

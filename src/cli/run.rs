@@ -14,7 +14,7 @@ use crate::agent::{Agent, Running};
 use crate::config::Settings;
 use crate::credentials;
 use crate::repeated::Repeated;
-use crate::server::{self, Reload};
+use crate::server::{self, Reload, Web};
 
 /// Where settings come from, and who may ask for them to be taken anew.
 pub(super) struct Origin<'a> {
@@ -27,14 +27,22 @@ pub(super) struct Origin<'a> {
 pub(super) async fn run(settings: &Settings, origin: Origin<'_>) -> Result<(), Failure> {
     // From here on SIGHUP ends nothing, however long looking for keys takes.
     let _listened_for = signal(SignalKind::hangup()).context("listening for SIGHUP")?;
+    // Before anything is asked of a cloud: nobody shall come in whom the file keeps out.
+    let web = web(settings).map_err(Failure::usage)?;
     let agent = Agent::new(settings, &credentials::process_variables()).map_err(Failure::usage)?;
     agent.find_keys().await.map_err(Failure::usage)?;
     let listener = bind(settings.listen.as_str()).await.map_err(Failure::usage)?;
-    serve(agent, listener, origin).await
+    serve(agent, listener, web, origin).await
+}
+
+/// What the settings' web configuration file says, if they name one.
+pub(super) fn web(settings: &Settings) -> Result<Option<Arc<Web>>, server::Error> {
+    let web = settings.web_config_file.as_deref().map(Web::load).transpose()?;
+    Ok(web.map(Arc::new))
 }
 
 pub(super) async fn bind(address: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.map_err(|error| {
+    server::bind(address).await.map_err(|error| {
         anyhow!(
             "cannot listen on {address} ({error}): choose another with `listen` in the settings or `--listen`"
         )
@@ -42,11 +50,21 @@ pub(super) async fn bind(address: &str) -> anyhow::Result<TcpListener> {
 }
 
 /// Polls and serves until told to stop.
-pub(super) async fn serve(agent: Agent, listener: TcpListener, origin: Origin<'_>) -> Result<(), Failure> {
+pub(super) async fn serve(
+    agent: Agent,
+    listener: TcpListener,
+    web: Option<Arc<Web>>,
+    origin: Origin<'_>,
+) -> Result<(), Failure> {
     let address = listener
         .local_addr()
         .context("asking for the address listened on")?;
-    let listening = format!("listening on http://{address}");
+    let scheme = if web.as_ref().is_some_and(|web| web.has_tls()) {
+        "https"
+    } else {
+        "http"
+    };
+    let listening = format!("listening on {scheme}://{address}");
     let manager = Arc::new(Manager::of_this_process());
     let (ask, mut asked) = mpsc::channel(1);
     let told_to_end = told_to_end({
@@ -67,15 +85,17 @@ pub(super) async fn serve(agent: Agent, listener: TcpListener, origin: Origin<'_
     let mut running = agent.start();
     let signs_of_life = manager.keep_alive().context("keeping the watchdog quiet")?;
     manager.ready(&listening);
-    let served = server::run_reloadable(listener, page, origin.lifecycle.then_some(ask), shutdown);
+    let options = server::Options {
+        reloads: origin.lifecycle.then_some(ask),
+        web,
+        ..server::Options::default()
+    };
+    let served = server::run_with(listener, page, options, shutdown);
     let mut served = std::pin::pin!(served);
     let mut refusals = Repeated::default();
     loop {
         tokio::select! {
-            ended = &mut served => {
-                ended.context("serving")?;
-                break;
-            }
+            () = &mut served => break,
             Some(reload) = asked.recv() => {
                 manager.reloading();
                 reload.answer(reloaded(&mut running, origin.load, &mut refusals).await);

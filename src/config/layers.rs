@@ -211,9 +211,10 @@ const DOUBLE: &str = "VIGIE__";
 /// What systemd sets for a unit with `LoadCredential=`.
 const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
 /// Top-level keys whose name after one underscore is no flag's variable.
-const WITHOUT_A_FLAG: [&str; 7] = [
+const WITHOUT_A_FLAG: [&str; 8] = [
     "interval",
     "stale_after",
+    "web_config_file",
     "log_format",
     "audit_interval",
     "shard",

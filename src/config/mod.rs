@@ -46,6 +46,9 @@ pub struct Settings {
     /// The age at which a reading leaves the page.
     #[serde(serialize_with = "values::serialize_duration")]
     pub stale_after: Duration,
+    /// Who may ask for the page, and how it is spoken with: a file in the format of Prometheus' exporter-toolkit.
+    #[serde(serialize_with = "serialize_path", skip_serializing_if = "Option::is_none")]
+    pub web_config_file: Option<PathBuf>,
     /// How log lines are written.
     pub log_format: LogFormat,
     /// The time from one audit of each account to the next; without it, there is none.

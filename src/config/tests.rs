@@ -105,6 +105,7 @@ fn every_setting_is_read() {
         listen = "localhost:9980"
         interval = "1m30s"
         stale_after = "24h"
+        web_config_file = "web/config.yml"
         log_format = "json"
         audit_interval = "24h"
         [kinds.load_balancers]
@@ -126,6 +127,8 @@ fn every_setting_is_read() {
     let settings = fixture.load("vigie.toml", text).unwrap();
     assert_eq!(settings.interval_of("instances"), Duration::from_secs(90));
     assert_eq!(settings.interval_of("load_balancers"), Duration::from_millis(200));
+    let web = settings.web_config_file.as_deref();
+    assert_eq!(web, Some(fixture.folder.path().join("web/config.yml").as_path()));
     assert_eq!(settings.audit_interval, Some(Duration::from_secs(24 * 60 * 60)));
     let account = &settings.accounts[0];
     assert_eq!(account.kinds, ["instances", "target_groups"]);
@@ -194,9 +197,9 @@ fn typo_names_the_nearest_key() {
 #[test]
 fn key_that_is_not_known_yet_lists_those_that_are() {
     assert_eq!(
-        top("web_config_file = \"web.yml\""),
-        "unknown key `web_config_file`: the keys known there are `listen`, `interval`, `stale_after`, `log_format`, \
-         `audit_interval`, `shard`, `account`, `kinds`"
+        top("retention_time = \"1h\""),
+        "unknown key `retention_time`: the keys known there are `listen`, `interval`, `stale_after`, `web_config_file`, \
+         `log_format`, `audit_interval`, `shard`, `account`, `kinds`"
     );
 }
 

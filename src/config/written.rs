@@ -25,6 +25,7 @@ pub(super) struct WrittenSettings {
     listen: Option<Written<Address>>,
     interval: Option<Written<Duration>>,
     stale_after: Option<Written<Duration>>,
+    web_config_file: Option<Written<FilePath>>,
     log_format: Option<LogFormat>,
     audit_interval: Option<Written<Duration>>,
     shard: Option<Written<Shard>>,
@@ -142,6 +143,8 @@ impl WrittenSettings {
                 .map_or_else(Address::default, |Written(listen)| listen),
             interval,
             stale_after: self.stale_after.map_or(DEFAULT_STALE_AFTER, |Written(age)| age),
+            web_config_file: (self.web_config_file)
+                .map(|Written(FilePath(path))| folders.settings.join(path)),
             log_format: self.log_format.unwrap_or_default(),
             audit_interval,
             shard: self.shard.map(|Written(shard)| shard),

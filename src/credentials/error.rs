@@ -104,6 +104,17 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// What is wrong, without the path of a file: for whoever may read the page, but has no business on the machine.
+    pub fn without_path(&self) -> String {
+        match self {
+            Self::File { fault, .. } => format!("the credentials file, which the log names, {fault}"),
+            Self::Token { named_by, fault, .. } => format!("the token file ({named_by}) {fault}"),
+            other => other.to_string(),
+        }
+    }
+}
+
 /// What is wrong with a credentials file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {

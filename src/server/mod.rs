@@ -9,14 +9,19 @@
 //! | `GET /-/healthy` | 200 while the process lives |
 //! | `GET /-/ready` | 200 once every kind has been tried, 503 before |
 
+mod connections;
 mod discovery;
 mod negotiation;
 mod people;
+mod places;
 mod query;
 mod reload;
+mod web;
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,52 +32,79 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use futures_util::stream;
-use tokio::net::TcpListener;
-use tokio::sync::{mpsc, oneshot};
+use tokio::net::{TcpListener, TcpSocket, lookup_host};
+use tokio::sync::mpsc;
 use tracing::warn;
 
 use crate::exposition::Page;
 use discovery::Wanted;
 
+pub use connections::Limits;
 pub use reload::{Outcome, Reload};
+pub use web::{Error, Web};
 
-/// Serves without a way to reload: see [`run_reloadable`].
+/// Listens on a host and a port, as the first of the host's addresses that can be listened on.
+pub async fn bind(address: &str) -> io::Result<TcpListener> {
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+    for address in lookup_host(address).await? {
+        match listen(address) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    // As tokio's own listeners: a restart waits for no connection of before.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// How the page is served, beside what is on it.
+#[derive(Default)]
+pub struct Options {
+    /// Who is asked to take the settings anew; without it, there is no `POST /-/reload`.
+    pub reloads: Option<mpsc::Sender<Reload>>,
+    /// Who may ask, and how it is spoken with; without it, everybody, in plain HTTP.
+    pub web: Option<Arc<Web>>,
+    /// What connections may take.
+    pub limits: Limits,
+}
+
+/// Serves to everybody, and without a way to reload: see [`run_with`].
 pub async fn run(
     listener: TcpListener,
     page: Arc<Page>,
     shutdown: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
-    run_reloadable(listener, page, None, shutdown).await
+) -> io::Result<()> {
+    run_with(listener, page, Options::default(), shutdown).await;
+    Ok(())
 }
 
-/// Serves until `shutdown` is over, then lets the requests under way end, for four seconds at most. Where `reloads` is
-/// there, `POST /-/reload` asks through it.
-pub async fn run_reloadable(
+/// Serves until `shutdown` is over, then lets the requests under way end, for four seconds at most.
+pub async fn run_with(
     listener: TcpListener,
     page: Arc<Page>,
-    reloads: Option<mpsc::Sender<Reload>>,
+    options: Options,
     shutdown: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
-    let (begin_drain, drain_begun) = oneshot::channel();
-    let until = async move {
-        shutdown.await;
-        // When the server failed first, nobody is there to be told.
-        begin_drain.send(()).ok();
-    };
-    let served = axum::serve(listener, router(page, reloads)).with_graceful_shutdown(until);
-    let deadline = async {
-        if drain_begun.await.is_ok() {
-            tokio::time::sleep(DRAIN).await;
-        } else {
-            std::future::pending::<()>().await;
-        }
-    };
-    tokio::select! {
-        ended = served => ended,
-        () = deadline => {
-            warn!(seconds = DRAIN.as_secs(), "requests that did not end in time are cut off");
-            Ok(())
-        }
+) {
+    let Options { reloads, web, limits } = options;
+    if let Some(web) = &web {
+        web.warn();
+    }
+    let routes = router(page, reloads);
+    if !connections::serve(listener, routes, web, limits, shutdown, DRAIN).await {
+        warn!(
+            seconds = DRAIN.as_secs(),
+            "requests that did not end in time are cut off"
+        );
     }
 }
 
@@ -181,3 +213,7 @@ fn joined(headers: &HeaderMap, name: header::HeaderName) -> String {
 
 /// A service manager kills after more than this; a scrape takes less.
 const DRAIN: Duration = Duration::from_secs(4);
+
+/// Connections that wait to be taken. With tokio's 128, a thousand at once would keep a scrape waiting for the second after
+/// which its side tries again; Linux gives 4096 at most unless it is told otherwise.
+const BACKLOG: u32 = 4096;

@@ -3,6 +3,8 @@
 use axum::http::StatusCode;
 use tokio::sync::{mpsc, oneshot};
 
+use super::places::without_paths;
+
 /// What came of it: nothing, or why the settings in force stay.
 pub type Outcome = Result<(), String>;
 
@@ -35,7 +37,10 @@ pub(super) async fn ask(reloads: mpsc::Sender<Reload>) -> (StatusCode, String) {
     }
     match answered.await {
         Ok(Ok(())) => (StatusCode::OK, "the settings are in force\n".to_owned()),
-        Ok(Err(why)) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{why}\n")),
+        Ok(Err(why)) => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            format!("{}\n", without_paths(&why)),
+        ),
         Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "vigie is ending\n".to_owned()),
     }
 }

@@ -81,6 +81,8 @@ pub(crate) struct Account {
     pub(crate) provider: Provider,
     pub(crate) regions: &'static [&'static str],
     pub(crate) url: String,
+    /// Where load balancers are asked about, if not there.
+    pub(crate) elb_url: Option<String>,
     pub(crate) key: Key,
     /// Whether all that the provider has is polled. Otherwise it is instances and load balancers, which most tests
     /// are about, unless the lines name others.
@@ -100,6 +102,7 @@ impl Account {
             provider: Provider::Outscale,
             regions: &["eu-west-2"],
             url: cloud.url(),
+            elb_url: None,
             key: key.clone(),
             every_kind: false,
             lines: "",
@@ -257,11 +260,12 @@ fn written(folder: &TempDir, head: &str, accounts: &[Account]) -> String {
         writeln!(
             settings,
             "[[account]]\nname = {0:?}\nprovider = {1:?}\nregions = {2:?}\ncredentials_file = {file:?}\n\
-             endpoints = {{ ec2 = {3:?}, elb = {3:?} }}\n{kinds}\n{4}",
+             endpoints = {{ ec2 = {3:?}, elb = {4:?} }}\n{kinds}\n{5}",
             account.name,
             account.provider.name(),
             account.regions,
             account.url,
+            account.elb_url.as_ref().unwrap_or(&account.url),
             account.lines
         )
         .unwrap();

@@ -107,6 +107,7 @@ impl Scripted {
             provider: Provider::Outscale,
             regions: &["eu-west-2"],
             url: self.url.clone(),
+            elb_url: None,
             key: unknown_key(),
             every_kind: false,
             lines: "requests_per_second = 100",

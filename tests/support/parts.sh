@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fetch the real parts that the tests run against into target/, once: parts.sh python | prometheus | chromium
+# Fetch the real parts that the tests run against into target/, once: parts.sh python | prometheus | exporter | chromium | bench
 # Nothing is installed on the machine, except python3-venv where Debian's Python comes without it, and a Chromium where
 # there is none.
 set -euo pipefail
@@ -39,13 +39,28 @@ prometheus() {
     if type -P prometheus >/dev/null && type -P promtool >/dev/null; then
         ln -s "$(type -P prometheus)" "$(type -P promtool)" target/prometheus/
     else
-        unpack || give_up "Prometheus could not be had: put prometheus and promtool on PATH, or make" \
+        unpack prometheus || give_up "Prometheus could not be had: put prometheus and promtool on PATH, or make" \
             "\`apt-get download prometheus\` work (\`apt-get update\` first, as root)."
     fi
     for tool in prometheus promtool; do
         "target/prometheus/$tool" --version >/dev/null 2>&1 || give_up "target/prometheus/$tool does not start."
     done
     touch target/prometheus/stamp
+}
+
+# An exporter that uses exporter-toolkit, at target/exporter: a link to this machine's, else Debian's package unpacked.
+exporter() {
+    rm -rf target/exporter
+    mkdir -p target/exporter
+    local name=prometheus-node-exporter
+    if type -P "$name" >/dev/null; then
+        ln -s "$(type -P "$name")" target/exporter/
+    else
+        unpack "$name" exporter || give_up "an exporter could not be had: put $name on PATH, or make" \
+            "\`apt-get download $name\` work (\`apt-get update\` first, as root)."
+    fi
+    "target/exporter/$name" --version >/dev/null 2>&1 || give_up "target/exporter/$name does not start."
+    touch target/exporter/stamp
 }
 
 # A Chromium, at target/chromium: a link to this machine's. One that is not there is installed, since it needs libraries.
@@ -66,12 +81,19 @@ browser() {
     type -P chromium || type -P chromium-browser || type -P google-chrome
 }
 
-# Unpacked, not installed: the package would start a service.
+# What a bench measures with, and against.
+bench() {
+    type -P wrk >/dev/null && type -P nginx >/dev/null && type -P strip >/dev/null && return
+    as_root && install wrk nginx-light binutils >&2 && return
+    give_up "the bench needs wrk, nginx and strip on PATH."
+}
+
+# A package unpacked into a folder of target, not installed: it would start a service.
 unpack() (
-    cd target/prometheus
-    apt-get download --quiet prometheus >/dev/null 2>&1 || { refresh && apt-get download --quiet prometheus; } || return
-    dpkg-deb --extract prometheus_*.deb . && rm prometheus_*.deb
-    ln -s usr/bin/prometheus usr/bin/promtool .
+    cd "target/${2:-$1}"
+    apt-get download --quiet "$1" >/dev/null 2>&1 || { refresh && apt-get download --quiet "$1"; } || return
+    dpkg-deb --extract "$1"_*.deb . && rm "$1"_*.deb
+    ln -s usr/bin/* .
 )
 
 install() {
@@ -84,6 +106,6 @@ refresh() {
 }
 
 case ${1:-} in
-python | prometheus | chromium) "$1" ;;
+python | prometheus | exporter | chromium | bench) "$1" ;;
 *) give_up "no such part: ${1:-none named}" ;;
 esac

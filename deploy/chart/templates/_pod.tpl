@@ -59,13 +59,13 @@ containers:
         protocol: TCP
     # Whether the process answers; a cloud that does not is no reason to start it again.
     livenessProbe:
-      {{- include "vigie.probe" (dict "path" "/-/healthy" "web" .Values.web) | nindent 6 }}
+      {{- include "vigie.probe" (dict "path" "/-/healthy" "values" .Values) | nindent 6 }}
       periodSeconds: 10
       timeoutSeconds: 5
       failureThreshold: 3
     # Once every kind has been tried, so that whoever asks the Service gets the whole page.
     readinessProbe:
-      {{- include "vigie.probe" (dict "path" "/-/ready" "web" .Values.web) | nindent 6 }}
+      {{- include "vigie.probe" (dict "path" "/-/ready" "values" .Values) | nindent 6 }}
       periodSeconds: 5
       timeoutSeconds: 5
       failureThreshold: 1
@@ -125,9 +125,17 @@ dnsConfig:
 {{- end -}}
 
 {{- define "vigie.probe" -}}
-{{- if eq .web.probes "tcp" -}}
+{{- $probes := default (ternary "exec" "http" (not (empty .values.settings.web_config_file))) .values.web.probes -}}
+{{- if eq $probes "tcp" -}}
 tcpSocket:
   port: metrics
+{{- else if eq $probes "exec" -}}
+exec:
+  command:
+    - /vigie
+    - health
+    - --url
+    - {{ printf "http://%s:%d%s" (ternary "[::1]" "127.0.0.1" (eq .values.web.host "[::]")) (int .values.web.port) .path }}
 {{- else -}}
 httpGet:
   path: {{ .path }}

@@ -45,6 +45,25 @@ class Manifests(unittest.TestCase):
         program = tomllib.loads((ROOT / "Cargo.toml").read_text())
         self.assertEqual(chart["appVersion"], program["package"]["version"])
 
+    def test_probes_of_a_page_that_asks_for_more_run_in_the_pod(self):
+        account = render.set_json("settings.account", [{"name": "a", "provider": "outscale", "regions": ["eu-west-2"]}])
+        file = ("--set", "settings.web_config_file=/etc/vigie/web/web.yml")
+        for values, expected in [
+            ((), "httpGet"),
+            (file, "http://127.0.0.1:9980/-/"),
+            ((*file, "--set", "web.host=[::]"), "http://[::1]:9980/-/"),
+            ((*file, "--set", "web.probes=http"), "httpGet"),
+            ((*file, "--set", "web.probes=tcp"), "tcpSocket"),
+        ]:
+            with self.subTest(values=values):
+                container = render.container(render.manifests(*account, *values))
+                for probe, path in [("livenessProbe", "healthy"), ("readinessProbe", "ready")]:
+                    found = container[probe]
+                    if expected.startswith("http:"):
+                        self.assertEqual(found["exec"]["command"], ["/vigie", "health", "--url", expected + path])
+                    else:
+                        self.assertIn(expected, found)
+
     def test_every_manifest_is_what_kubernetes_says_it_may_be(self):
         for values in VALUES:
             for kubernetes in KUBERNETES:

@@ -7,6 +7,7 @@ use super::html::{self, LIMIT, Mark, Now, push, push_more, push_table};
 use crate::exposition::{Page, Part};
 use crate::poller::{Failure, Status, Watched};
 use crate::reading::Reading;
+use crate::server::places::without_paths;
 
 /// A poll, and what there is of it to be shown.
 pub(super) struct Poll {
@@ -85,7 +86,7 @@ pub(super) fn push_failures(page: &mut String, polls: &[Poll], now: Now) {
                 mark.on(format_args!("{state} ({reason}):")),
                 named(&of_cause),
                 now.since(failure.since),
-                html::message(explained),
+                html::message(&without_paths(explained)),
             ),
         );
     }

@@ -1,0 +1,240 @@
+//! Which client certificates are taken: exporter-toolkit's five policies, and its list of names.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use tokio_rustls::rustls::client::danger::HandshakeSignatureValid;
+use tokio_rustls::rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use tokio_rustls::rustls::pki_types::{CertificateDer, UnixTime};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use tokio_rustls::rustls::{
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore, SignatureScheme,
+};
+use x509_cert::Certificate;
+use x509_cert::der::Decode as _;
+use x509_cert::ext::pkix::name::GeneralName;
+use x509_cert::ext::pkix::{ExtendedKeyUsage, SubjectAltName};
+
+use super::yaml::Read;
+
+/// What clients have to show.
+pub(super) struct Policy {
+    /// Whether a certificate has to be there.
+    is_mandatory: bool,
+    /// Whether it has to be of one of the authorities.
+    is_verified: bool,
+}
+
+impl Policy {
+    /// A policy by its name; nothing, where clients are not asked at all.
+    pub(super) fn parse(name: Option<&str>) -> Read<Option<Self>> {
+        let (is_mandatory, is_verified) = match name {
+            None | Some("NoClientCert") => return Ok(None),
+            Some("RequestClientCert") => (false, false),
+            Some("RequireAnyClientCert" | "RequireClientCert") => (true, false),
+            Some("VerifyClientCertIfGiven") => (false, true),
+            Some("RequireAndVerifyClientCert") => (true, true),
+            Some(_) => {
+                return Err(
+                    "`tls_server_config.client_auth_type` is none of NoClientCert, RequestClientCert, \
+                     RequireAnyClientCert, VerifyClientCertIfGiven, RequireAndVerifyClientCert"
+                        .to_owned(),
+                );
+            }
+        };
+        Ok(Some(Self {
+            is_mandatory,
+            is_verified,
+        }))
+    }
+
+    pub(super) fn is_verified(&self) -> bool {
+        self.is_verified
+    }
+
+    /// What rustls asks, with these authorities and, if they are listed, these names.
+    pub(super) fn verifier(
+        &self,
+        authorities: Vec<CertificateDer<'static>>,
+        names: Option<Vec<String>>,
+        provider: &Arc<CryptoProvider>,
+    ) -> Read<Arc<dyn ClientCertVerifier>> {
+        let mut roots = RootCertStore::empty();
+        for authority in &authorities {
+            roots.add(authority.clone()).map_err(|error| {
+                format!("`tls_server_config.client_ca_file` has an authority that cannot be taken ({error})")
+            })?;
+        }
+        let hints = roots.subjects();
+        let chains = if self.is_verified {
+            let verifier =
+                WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider)).build();
+            Some(verifier.map_err(|error| format!("the authorities of clients cannot be taken ({error})"))?)
+        } else {
+            None
+        };
+        Ok(Arc::new(Verifier {
+            // Nobody without a certificate has one of the names.
+            is_mandatory: self.is_mandatory || names.is_some(),
+            chains,
+            authorities,
+            names,
+            hints,
+            provider: Arc::clone(provider),
+        }))
+    }
+}
+
+struct Verifier {
+    is_mandatory: bool,
+    /// Judges chains, where they are judged.
+    chains: Option<Arc<dyn ClientCertVerifier>>,
+    authorities: Vec<CertificateDer<'static>>,
+    names: Option<Vec<String>>,
+    hints: Vec<DistinguishedName>,
+    provider: Arc<CryptoProvider>,
+}
+
+impl fmt::Debug for Verifier {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Verifier").finish_non_exhaustive()
+    }
+}
+
+impl Verifier {
+    fn check_chain(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<(), Error> {
+        let Some(chains) = &self.chains else {
+            return Ok(());
+        };
+        // What `openssl req -x509` makes calls itself an authority, and webpki takes no such certificate of a client. One
+        // that is listed itself is trusted by that, as with Go.
+        if self.authorities.iter().any(|authority| authority == end_entity) {
+            return check_listed(&decoded(end_entity)?, now);
+        }
+        chains
+            .verify_client_cert(end_entity, intermediates, now)
+            .map(drop)
+    }
+
+    fn check_name(&self, end_entity: &CertificateDer<'_>) -> Result<(), Error> {
+        let Some(names) = &self.names else {
+            return Ok(());
+        };
+        let own = names_of(&decoded(end_entity)?)?;
+        if own.iter().any(|own| names.contains(own)) {
+            Ok(())
+        } else {
+            Err(CertificateError::ApplicationVerificationFailure.into())
+        }
+    }
+}
+
+impl ClientCertVerifier for Verifier {
+    fn client_auth_mandatory(&self) -> bool {
+        self.is_mandatory
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &self.hints
+    }
+
+    fn verify_client_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        self.check_chain(end_entity, intermediates, now)?;
+        self.check_name(end_entity)?;
+        Ok(ClientCertVerified::assertion())
+    }
+
+    // That the client has the key is always asked, as with Go.
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls12_signature(message, cert, dss, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls13_signature(message, cert, dss, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
+    }
+}
+
+fn decoded(certificate: &CertificateDer<'_>) -> Result<Certificate, Error> {
+    Certificate::from_der(certificate).map_err(|_| CertificateError::BadEncoding.into())
+}
+
+/// What is left to judge of a certificate that is trusted by name: its time, and that it is for clients.
+fn check_listed(certificate: &Certificate, now: UnixTime) -> Result<(), Error> {
+    let certificate = certificate.tbs_certificate();
+    let validity = certificate.validity();
+    if now.as_secs() < validity.not_before.to_unix_duration().as_secs() {
+        return Err(CertificateError::NotValidYet.into());
+    }
+    if now.as_secs() > validity.not_after.to_unix_duration().as_secs() {
+        return Err(CertificateError::Expired.into());
+    }
+    let usage = certificate
+        .get_extension::<ExtendedKeyUsage>()
+        .map_err(|_| CertificateError::BadEncoding)?;
+    let for_clients = usage.is_none_or(|(_, usage)| {
+        let purposes = usage.0.iter().map(ToString::to_string);
+        purposes
+            .into_iter()
+            .any(|purpose| purpose == CLIENT_AUTH || purpose == ANY_PURPOSE)
+    });
+    if for_clients {
+        Ok(())
+    } else {
+        Err(CertificateError::InvalidPurpose.into())
+    }
+}
+
+/// The names that exporter-toolkit compares, spelled as Go spells them.
+fn names_of(certificate: &Certificate) -> Result<Vec<String>, Error> {
+    let names = certificate
+        .tbs_certificate()
+        .get_extension::<SubjectAltName>()
+        .map_err(|_| CertificateError::BadEncoding)?;
+    let names = names.map_or_else(Vec::new, |(_, names)| names.0);
+    let spelled = names.into_iter().filter_map(|name| match name {
+        GeneralName::DnsName(name)
+        | GeneralName::Rfc822Name(name)
+        | GeneralName::UniformResourceIdentifier(name) => Some(name.to_string()),
+        GeneralName::IpAddress(address) => {
+            let bytes = address.as_bytes();
+            let v4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
+            let address = v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from));
+            address.ok().map(|address| address.to_canonical().to_string())
+        }
+        _ => None,
+    });
+    Ok(spelled.collect())
+}
+
+const CLIENT_AUTH: &str = "1.3.6.1.5.5.7.3.2";
+const ANY_PURPOSE: &str = "2.5.29.37.0";

@@ -1,0 +1,148 @@
+//! TLS as a web configuration file describes it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::{CryptoProvider, aws_lc_rs};
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use super::clients::Policy;
+use super::files::Reader;
+use super::names;
+use super::written::WrittenTls;
+use super::yaml::Read;
+
+/// TLS, and what of the file it does not do.
+pub(super) struct Tls {
+    pub(super) config: Arc<ServerConfig>,
+    /// The policy by its name, where clients are asked for certificates.
+    pub(super) clients: Option<String>,
+    pub(super) left_out: Vec<String>,
+}
+
+/// TLS from what is written; paths are below the file's folder.
+pub(super) fn read(written: WrittenTls, folder: &Path, reader: &mut Reader) -> Read<Tls> {
+    let mut left_out = Vec::new();
+    let usual = aws_lc_rs::default_provider();
+    let provider = Arc::new(CryptoProvider {
+        cipher_suites: names::suites(&written.cipher_suites, usual.cipher_suites, &mut left_out)?,
+        kx_groups: names::curves(&written.curve_preferences, usual.kx_groups, &mut left_out)?,
+        ..usual
+    });
+    let versions = names::versions(
+        written.min_version.as_deref(),
+        written.max_version.as_deref(),
+        &mut left_out,
+    )?;
+    // A file wins over what is written in place, as in exporter-toolkit.
+    let chain = Source::of(
+        written.cert_file,
+        written.cert.map(SecretString::from),
+        folder,
+        "cert",
+    )?;
+    let key = Source::of(written.key_file, written.key, folder, "key")?;
+    let chain_text = chain.text(reader)?;
+    let chain_read = certificates(&chain, &chain_text)?;
+    let key_text = key.text(reader)?;
+    let key_read = PrivateKeyDer::from_pem_slice(key_text.expose_secret().as_bytes())
+        .map_err(|_| format!("{} holds no private key in PEM that is not encrypted", key.name()))?;
+
+    let authorities = if written.client_ca_file.is_some() || written.client_ca.is_some() {
+        let ca = written.client_ca.map(SecretString::from);
+        let source = Source::of(written.client_ca_file, ca, folder, "client_ca")?;
+        let text = source.text(reader)?;
+        certificates(&source, &text)?
+    } else {
+        Vec::new()
+    };
+    let policy = Policy::parse(written.client_auth_type.as_deref())?;
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_protocol_versions(&versions)
+        .map_err(|error| format!("`tls_server_config` leaves nothing to speak ({error})"))?;
+    let builder = match &policy {
+        None if !authorities.is_empty() => {
+            return Err(
+                "`tls_server_config` has authorities of clients, but no `client_auth_type`: write \
+                 RequireAndVerifyClientCert"
+                    .to_owned(),
+            );
+        }
+        None if written.client_allowed_sans.is_some() => {
+            return Err(
+                "`tls_server_config.client_allowed_sans` would be asked of nobody without a `client_auth_type`: write \
+                 RequireAndVerifyClientCert"
+                    .to_owned(),
+            );
+        }
+        None => builder.with_no_client_auth(),
+        Some(policy) if policy.is_verified() && authorities.is_empty() => {
+            return Err(
+                "`tls_server_config.client_auth_type` asks for certificates of clients to be verified: name their \
+                 authority in `client_ca_file`"
+                    .to_owned(),
+            );
+        }
+        Some(policy) => {
+            let verifier = policy.verifier(authorities, written.client_allowed_sans, &provider)?;
+            builder.with_client_cert_verifier(verifier)
+        }
+    };
+    let mut config = builder
+        .with_single_cert(chain_read, key_read)
+        .map_err(|error| format!("{} and {} are no pair ({error})", chain.name(), key.name()))?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Tls {
+        config: Arc::new(config),
+        clients: written.client_auth_type.filter(|_| policy.is_some()),
+        left_out,
+    })
+}
+
+/// Where something is written, in a file or in place.
+enum Source {
+    File(PathBuf, &'static str),
+    Inline(SecretString, &'static str),
+}
+
+impl Source {
+    fn of(
+        file: Option<String>,
+        inline: Option<SecretString>,
+        folder: &Path,
+        key: &'static str,
+    ) -> Read<Self> {
+        match (file, inline) {
+            (Some(file), _) => Ok(Self::File(folder.join(file), key)),
+            (None, Some(text)) => Ok(Self::Inline(text, key)),
+            (None, None) => Err(format!(
+                "`tls_server_config` has neither `{key}_file` nor `{key}`, and TLS needs one of them"
+            )),
+        }
+    }
+
+    fn text(&self, reader: &mut Reader) -> Read<SecretString> {
+        match self {
+            Self::File(path, _) => reader.read(path).map_err(|why| format!("{} {why}", self.name())),
+            Self::Inline(text, _) => Ok(text.clone()),
+        }
+    }
+
+    fn name(&self) -> String {
+        match self {
+            Self::File(path, key) => format!("`tls_server_config.{key}_file` {}", path.display()),
+            Self::Inline(_, key) => format!("`tls_server_config.{key}`"),
+        }
+    }
+}
+
+fn certificates(source: &Source, text: &SecretString) -> Read<Vec<CertificateDer<'static>>> {
+    let read = CertificateDer::pem_slice_iter(text.expose_secret().as_bytes()).collect::<Result<Vec<_>, _>>();
+    match read {
+        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
+        _ => Err(format!("{} holds no certificate in PEM", source.name())),
+    }
+}

@@ -1,0 +1,149 @@
+//! Reads YAML strictly, as exporter-toolkit does: a key that is not known is an error, and so is one that is there
+//! twice. No error repeats a value, since most of what is written here is secret.
+
+use yaml_rust2::{Yaml, YamlLoader};
+
+/// What is wrong, as a sentence that goes on after the name of the file.
+pub(super) type Read<T> = Result<T, String>;
+
+/// The keys of one table, each of which is taken once.
+pub(super) struct Table {
+    name: String,
+    left: Vec<(String, Yaml)>,
+}
+
+/// The table that a file is; an empty file is an empty one.
+pub(super) fn document(text: &str) -> Read<Table> {
+    let documents = YamlLoader::load_from_str(text).map_err(|error| {
+        let place = error.marker();
+        format!(
+            "is not valid YAML (line {}, column {})",
+            place.line(),
+            place.col() + 1
+        )
+    })?;
+    // What follows a second `---` would not be read by exporter-toolkit either, and nobody would notice.
+    if documents.len() > 1 {
+        return Err("holds more than one document: write one".to_owned());
+    }
+    let document = documents.into_iter().next().unwrap_or(Yaml::Null);
+    Table::of(String::new(), document)
+}
+
+impl Table {
+    fn of(name: String, yaml: Yaml) -> Read<Self> {
+        let entries = match yaml {
+            Yaml::Hash(entries) => entries,
+            Yaml::Null => {
+                return Ok(Self {
+                    name,
+                    left: Vec::new(),
+                });
+            }
+            _ if name.is_empty() => {
+                return Err("is no table: write keys such as `tls_server_config`".to_owned());
+            }
+            _ => return Err(format!("`{name}` is no table: write keys and values below it")),
+        };
+        let keys = entries.into_iter().map(|(key, value)| match scalar(&key) {
+            Some(key) => Ok((key, value)),
+            None => Err(format!("`{name}` has a key that is no text")),
+        });
+        let left = keys.collect::<Read<_>>()?;
+        Ok(Self { name, left })
+    }
+
+    /// The name of a key, from the outermost table on.
+    pub(super) fn path(&self, key: &str) -> String {
+        if self.name.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{}.{key}", self.name)
+        }
+    }
+
+    fn take(&mut self, key: &str) -> Option<Yaml> {
+        let index = self.left.iter().position(|(name, _)| name == key)?;
+        let (_, value) = self.left.remove(index);
+        Some(value).filter(|value| !value.is_null())
+    }
+
+    /// A table below this one; empty where there is none.
+    pub(super) fn table(&mut self, key: &str) -> Read<Self> {
+        let value = self.take(key).unwrap_or(Yaml::Null);
+        Self::of(self.path(key), value)
+    }
+
+    /// Text, which an empty value is none of.
+    pub(super) fn text(&mut self, key: &str) -> Read<Option<String>> {
+        let Some(value) = self.take(key) else {
+            return Ok(None);
+        };
+        let text = scalar(&value).ok_or_else(|| format!("`{}` is no text", self.path(key)))?;
+        Ok(Some(text).filter(|text| !text.is_empty()))
+    }
+
+    /// A list of texts.
+    pub(super) fn texts(&mut self, key: &str) -> Read<Option<Vec<String>>> {
+        let Some(value) = self.take(key) else {
+            return Ok(None);
+        };
+        let listed = match &value {
+            Yaml::Array(values) => values.iter().map(scalar).collect::<Option<Vec<_>>>(),
+            // As exporter-toolkit's reader has it.
+            single => scalar(single).map(|single| vec![single]),
+        };
+        match listed {
+            Some(listed) => Ok(Some(listed)),
+            None => Err(format!("`{}` is no list of texts", self.path(key))),
+        }
+    }
+
+    /// Yes or no.
+    pub(super) fn boolean(&mut self, key: &str) -> Read<Option<bool>> {
+        let Some(value) = self.take(key) else {
+            return Ok(None);
+        };
+        // The words of YAML 1.1, which exporter-toolkit's reader takes.
+        let word = scalar(&value).unwrap_or_default().to_ascii_lowercase();
+        match word.as_str() {
+            "true" | "yes" | "on" | "y" => Ok(Some(true)),
+            "false" | "no" | "off" | "n" => Ok(Some(false)),
+            _ => Err(format!("`{}` is neither true nor false", self.path(key))),
+        }
+    }
+
+    /// What is written there, of any name.
+    pub(super) fn every_text(self) -> Read<Vec<(String, String)>> {
+        let name = self.name;
+        let texts = self.left.into_iter().map(|(key, value)| match value {
+            Yaml::Null => Ok((key, String::new())),
+            value => scalar(&value)
+                .map(|text| (key, text))
+                .ok_or_else(|| format!("`{name}` has a value that is no text")),
+        });
+        texts.collect()
+    }
+
+    /// Refuses what nobody took.
+    pub(super) fn end(self, known: &[&str]) -> Read<()> {
+        match self.left.first() {
+            None => Ok(()),
+            Some((key, _)) if known.contains(&key.as_str()) => Ok(()),
+            Some((key, _)) => Err(format!(
+                "has the unknown key `{}`: there are {}",
+                self.path(key),
+                known.join(", ")
+            )),
+        }
+    }
+}
+
+fn scalar(value: &Yaml) -> Option<String> {
+    match value {
+        Yaml::String(text) | Yaml::Real(text) => Some(text.clone()),
+        Yaml::Integer(number) => Some(number.to_string()),
+        Yaml::Boolean(value) => Some(value.to_string()),
+        _ => None,
+    }
+}

@@ -1,0 +1,114 @@
+//! Files that change while vigie runs.
+
+use vigie::server::Limits;
+
+use crate::certificates;
+use crate::requests::{Ask, trusting};
+use crate::scene::{Folder, Scene, hash};
+
+async fn status(folder: &Folder, scene: &Scene, password: &'static str) -> Option<u16> {
+    let ask = Ask::PLAIN.by("prometheus", password);
+    ask.send(folder.path(), scene.address, "/metrics").await.status()
+}
+
+#[tokio::test]
+async fn other_password_holds_at_once_and_on_connections_that_are_there() {
+    let folder = Folder::new();
+    let users = |password: &str| folder.web(&format!("basic_auth_users: {{prometheus: {}}}", hash(password)));
+    let file = users("OldEXAMPLE");
+    let scene = Scene::serve(Some(&file), Limits::default()).await;
+    // Keeps its connection.
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let old = async || {
+        let request = client
+            .get(format!("http://{}/metrics", scene.address))
+            .basic_auth("prometheus", Some("OldEXAMPLE"));
+        request.send().await.unwrap().status().as_u16()
+    };
+    assert_eq!(old().await, 200);
+    assert_eq!(status(&folder, &scene, "NewEXAMPLE").await, Some(401));
+
+    users("NewEXAMPLE");
+    assert_eq!(old().await, 401);
+    assert_eq!(status(&folder, &scene, "NewEXAMPLE").await, Some(200));
+
+    // What cannot be read changes nothing: nobody comes in who did not, and nobody is kept out.
+    folder.web("basic_auth_users: {prometheus: broken}");
+    assert_eq!(old().await, 401);
+    assert_eq!(status(&folder, &scene, "NewEXAMPLE").await, Some(200));
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(old().await, 401);
+    assert_eq!(status(&folder, &scene, "NewEXAMPLE").await, Some(200));
+
+    users("OldEXAMPLE");
+    assert_eq!(old().await, 200);
+}
+
+#[tokio::test]
+async fn change_of_the_same_length_in_place_is_seen() {
+    let folder = Folder::new();
+    let (old, new) = (hash("OldEXAMPLE"), hash("NewEXAMPLE"));
+    let file = folder.web(&format!("basic_auth_users: {{prometheus: {old}}}"));
+    let scene = Scene::serve(Some(&file), Limits::default()).await;
+    for (hash, password) in [(&new, "NewEXAMPLE"), (&old, "OldEXAMPLE")]
+        .into_iter()
+        .cycle()
+        .take(20)
+    {
+        std::fs::write(&file, format!("basic_auth_users: {{prometheus: {hash}}}")).unwrap();
+        assert_eq!(status(&folder, &scene, password).await, Some(200));
+    }
+}
+
+#[tokio::test]
+async fn renewed_certificate_is_shown_at_once_and_half_of_one_is_not() {
+    let folder = Folder::new();
+    let file = folder.web("tls_server_config: {cert_file: server.crt, key_file: server.key}");
+    certificates::write_server(folder.path(), "renewed");
+    let [old, new] = ["server.crt", "renewed.crt"].map(|name| trusting(&folder.path().join(name)));
+    let scene = Scene::serve(Some(&file), Limits::default()).await;
+    let url = format!("https://{}/-/healthy", scene.address);
+    let shown = async || {
+        let [old, new] = [&old, &new].map(|client| client.get(&url).header("connection", "close").send());
+        [old.await.is_ok(), new.await.is_ok()]
+    };
+    assert_eq!(shown().await, [true, false]);
+
+    let copy = |end: &str| {
+        let [from, to] = ["renewed", "server"].map(|name| folder.path().join(format!("{name}.{end}")));
+        std::fs::copy(from, to).unwrap();
+    };
+    copy("crt");
+    assert_eq!(shown().await, [true, false], "a certificate without its key");
+    copy("key");
+    assert_eq!(shown().await, [false, true]);
+
+    // The clients that are taken are renewed too.
+    folder.web(
+        "tls_server_config: {cert_file: server.crt, key_file: server.key, client_ca_file: clients.crt, \
+         client_auth_type: RequireAndVerifyClientCert}",
+    );
+    let ask = async |ask: Ask| ask.send(folder.path(), scene.address, "/metrics").await.status();
+    assert_eq!(ask(Ask::TLS).await, None);
+    assert_eq!(ask(Ask::TLS.with("right")).await, Some(200));
+    assert_eq!(ask(Ask::TLS.with("foreign")).await, None);
+    std::fs::copy(
+        folder.path().join("foreign.crt"),
+        folder.path().join("clients.crt"),
+    )
+    .unwrap();
+    assert_eq!(ask(Ask::TLS.with("right")).await, None);
+    assert_eq!(ask(Ask::TLS.with("foreign")).await, Some(200));
+}
+
+#[tokio::test]
+async fn tls_is_not_taken_away_while_it_runs() {
+    let folder = Folder::new();
+    let tls = "tls_server_config: {cert_file: server.crt, key_file: server.key}";
+    for (before, after, same) in [(tls, "", Ask::TLS), ("", tls, Ask::PLAIN)] {
+        let scene = Scene::serve(Some(&folder.web(before)), Limits::default()).await;
+        folder.web(after);
+        let answer = same.send(folder.path(), scene.address, "/metrics").await;
+        assert_eq!(answer.status(), Some(200), "{answer}");
+    }
+}

@@ -1,0 +1,198 @@
+//! Files that are wrong: neither vigie nor an exporter starts with them.
+
+use vigie::server::Web;
+
+use crate::exporter::Exporter;
+use crate::scene::{Folder, hash};
+
+#[tokio::test]
+async fn what_an_exporter_refuses_is_refused() {
+    let folder = Folder::new();
+    let tls =
+        |lines: &str| format!("tls_server_config:\n  cert_file: server.crt\n  key_file: server.key\n{lines}");
+    let cases = [
+        ("unknown: 1".to_owned(), "`unknown`"),
+        (
+            "tls_server_config: {cert: {}}".to_owned(),
+            "`tls_server_config.cert`",
+        ),
+        ("[]".to_owned(), "is no table"),
+        ("a: b: c".to_owned(), "is not valid YAML"),
+        ("basic_auth_users: {john: doe}".to_owned(), "\"john\""),
+        (
+            format!("basic_auth_users: {{a: {h}, a: {h}}}", h = hash("x")),
+            "is not valid YAML",
+        ),
+        ("basic_auth_users: {john: ''}".to_owned(), "\"john\""),
+        (
+            "basic_auth_users: {john: $2y$32$X0h1gDsPszWURQaxFh.zoubFi6DXncSjhoQNJgRrnGs7EsimhC7zG}"
+                .to_owned(),
+            "\"john\"",
+        ),
+        (
+            "tls_server_config: {cert_file: server.crt}".to_owned(),
+            "`key_file`",
+        ),
+        (
+            "tls_server_config: {key_file: server.key}".to_owned(),
+            "`cert_file`",
+        ),
+        (
+            "tls_server_config: {client_auth_type: NoClientCert}".to_owned(),
+            "`cert_file`",
+        ),
+        (
+            "tls_server_config: {cert_file: server.crt, key_file: nowhere}".to_owned(),
+            "nowhere",
+        ),
+        (
+            "tls_server_config: {cert_file: server.crt, key_file: right.key}".to_owned(),
+            "are no pair",
+        ),
+        (
+            "tls_server_config: {cert_file: server.key, key_file: server.key}".to_owned(),
+            "no certificate",
+        ),
+        (
+            "tls_server_config: {cert_file: server.crt, key_file: server.crt}".to_owned(),
+            "no private key",
+        ),
+        (tls("  client_auth_type: Any\n"), "client_auth_type"),
+        (tls("  client_ca_file: clients.crt\n"), "client_auth_type"),
+        (
+            tls("  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: nowhere\n"),
+            "nowhere",
+        ),
+        (tls("  min_version: TLS14\n"), "min_version"),
+        (tls("  max_version: 1.2\n"), "max_version"),
+        (
+            tls("  cipher_suites: [TLS_RSA_WITH_RC4_128_SHA]\n"),
+            "cipher_suites",
+        ),
+        (tls("  curve_preferences: [CurveP224]\n"), "curve_preferences"),
+        (
+            "http_server_config: {headers: {X-Other: a}}".to_owned(),
+            "X-Other",
+        ),
+        (
+            "http_server_config: {headers: {x-frame-options: deny}}".to_owned(),
+            "x-frame-options",
+        ),
+        (
+            "http_server_config: {headers: {X-Frame-Options: allow}}".to_owned(),
+            "X-Frame-Options",
+        ),
+        (
+            "http_server_config: {headers: {X-Content-Type-Options: sniff}}".to_owned(),
+            "X-Content-Type-Options",
+        ),
+        ("http_server_config: {http2: maybe}".to_owned(), "http2"),
+    ];
+    for (text, told) in cases {
+        let file = folder.web(&text);
+        assert!(Exporter::start(&file).await.is_err(), "an exporter takes {text}");
+        let refused = Web::load(&file)
+            .err()
+            .unwrap_or_else(|| panic!("it is taken: {text}"));
+        let refused = refused.to_string();
+        assert!(
+            refused.contains(told) && refused.contains("web.yml"),
+            "{text}: {refused}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_an_exporter_takes_is_taken() {
+    let folder = Folder::new();
+    let tls = "tls_server_config:\n  cert_file: server.crt\n  key_file: server.key\n";
+    for text in [
+        String::new(),
+        "tls_server_config:\n".to_owned(),
+        "{}".to_owned(),
+        "tls_server_config: {}\nhttp_server_config: {headers: }\nbasic_auth_users: {}\n".to_owned(),
+        "tls_server_config: {min_version: TLS13}".to_owned(),
+        "http_server_config: {http2: off}".to_owned(),
+        format!("{tls}  min_version: TLS10\n"),
+        format!(
+            "{tls}  cipher_suites: [TLS_AES_128_GCM_SHA256, TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA, TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256]\n"
+        ),
+        format!("{tls}  curve_preferences: [CurveP521, CurveP256]\n"),
+        format!("{tls}  cert_file: \n")
+            .replacen("  cert_file: server.crt\n", "", 1)
+            .replace("  cert_file: \n", "  cert_file: ./server.crt\n"),
+        format!(
+            "{}  cert_file: {}/server.crt\n",
+            tls.replacen("  cert_file: server.crt\n", "", 1),
+            folder.path().display()
+        ),
+        format!(
+            "basic_auth_users:\n  a: {}\n",
+            hash("x").replacen("$2b$", "$2y$", 1)
+        ),
+        format!(
+            "basic_auth_users:\n  a: \"{}\"\n",
+            hash("x").replacen("$2b$", "$2a$", 1)
+        ),
+    ] {
+        let file = folder.web(&text);
+        if let Err(said) = Exporter::start(&file).await {
+            panic!("an exporter refuses {text}: {said}");
+        }
+        if let Err(refused) = Web::load(&file) {
+            panic!("{text}: {refused}");
+        }
+    }
+}
+
+#[test]
+fn what_would_be_open_or_stuck_is_refused_where_an_exporter_starts() {
+    let folder = Folder::new();
+    let tls = "tls_server_config:\n  cert_file: server.crt\n  key_file: server.key\n";
+    let hash = "X0h1gDsPszWURQaxFh.zoubFi6DXncSjhoQNJgRrnGs7EsimhC7zG";
+    for (text, told) in [
+        (
+            format!("{tls}  client_allowed_sans: [a]\n"),
+            "would be asked of nobody",
+        ),
+        (
+            format!("{tls}  client_auth_type: RequireAndVerifyClientCert\n"),
+            "client_ca_file",
+        ),
+        (
+            format!("{tls}  client_auth_type: RequireAnyClientCert\n  client_ca_file: server.key\n"),
+            "no certificate",
+        ),
+        (format!("{tls}  max_version: TLS11\n"), "max_version"),
+        (
+            format!("{tls}  min_version: TLS13\n  max_version: TLS12\n"),
+            "above",
+        ),
+        (
+            format!("{tls}  cipher_suites: [TLS_RSA_WITH_AES_128_CBC_SHA]\n"),
+            "cipher_suites",
+        ),
+        (
+            format!("{tls}  curve_preferences: [CurveP521]\n"),
+            "curve_preferences",
+        ),
+        (format!("basic_auth_users: {{a: $2y$31${hash}}}"), "cost 31"),
+        ("rate_limit: {interval: 1s}".to_owned(), "burst"),
+    ] {
+        let refused = Web::load(&folder.web(&text))
+            .err()
+            .unwrap_or_else(|| panic!("it is taken: {text}"));
+        assert!(refused.to_string().contains(told), "{text}: {refused}");
+    }
+    let refused = Web::load(&folder.path().join("nowhere.yml")).err();
+    assert!(refused.is_some_and(|refused| refused.to_string().contains("nowhere.yml cannot be read")));
+    assert!(Web::load(folder.path()).is_err());
+    let told = Web::load(&folder.web(&format!(
+        "{tls}  min_version: TLS10\n  client_auth_type: RequestClientCert\n"
+    )));
+    let told = told.ok().map(|web| web.told().join("\n")).unwrap_or_default();
+    assert!(
+        told.contains("TLS: yes") && told.contains("taken for TLS12"),
+        "{told}"
+    );
+}
