@@ -10,6 +10,7 @@ use std::{
 use config::{ConfigError, File, FileFormat, Map, Source as _, Value, ValueKind};
 
 use super::error::{Error, Fault, Origin};
+use crate::yaml;
 
 /// The environment, by name. Only those that start with `VIGIE_` matter here, and where credentials are.
 pub type Environment = BTreeMap<String, String>;
@@ -34,11 +35,17 @@ pub(super) fn tree(file: Option<&Path>, variables: &Environment) -> Result<Value
     let mut tree: Map<String, Value> = Map::new();
     if let Some(path) = file {
         let text = text(path)?;
-        let parsed = File::from_str(&text, format(path)?).collect();
-        tree = parsed.map_err(|error| Error::File {
+        let format = format(path)?;
+        let refused = |problem| Error::File {
             path: path.to_owned(),
-            problem: syntax(&error, &text),
-        })?;
+            problem,
+        };
+        let excess = (format == FileFormat::Yaml).then(|| yaml::excess(&text)).flatten();
+        if let Some(excess) = excess {
+            return Err(refused(excess.to_owned()));
+        }
+        let parsed = File::from_str(&text, format).collect();
+        tree = parsed.map_err(|error| refused(syntax(&error, &text)))?;
     }
     for (name, value) in variables {
         if has_prefix(name, DOUBLE) {

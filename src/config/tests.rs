@@ -611,6 +611,12 @@ fn brackets_and_dots_are_part_of_a_name() {
 }
 
 #[test]
+fn yaml_that_would_take_all_stack_or_memory_is_refused() {
+    let sentence = Fixture::new().sentence("vigie.yaml", &format!("account:\n{}x", "- ".repeat(100_000)));
+    assert!(sentence.contains("vigie.yaml is nested too deep"), "{sentence}");
+}
+
+#[test]
 fn single_underscore_is_not_ignored_in_silence() {
     let sentence = |name: &str| Fixture::new().set(name, "30s").sentence("vigie.toml", ACCOUNT);
     assert_eq!(

@@ -13,6 +13,7 @@ use ::vigie::resources::instances;
 use jiff::Timestamp;
 use prometheus::Registry;
 use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
 use serde::Deserialize;
 use tokio::sync::watch;
 use tokio::time::Instant;

@@ -3,6 +3,8 @@
 
 use yaml_rust2::{Yaml, YamlLoader};
 
+use crate::yaml::excess;
+
 /// What is wrong, as a sentence that goes on after the name of the file.
 pub(super) type Read<T> = Result<T, String>;
 
@@ -14,6 +16,9 @@ pub(super) struct Table {
 
 /// The table that a file is; an empty file is an empty one.
 pub(super) fn document(text: &str) -> Read<Table> {
+    if let Some(excess) = excess(text) {
+        return Err(excess.to_owned());
+    }
     let documents = YamlLoader::load_from_str(text).map_err(|error| {
         let place = error.marker();
         format!(
