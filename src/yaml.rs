@@ -68,7 +68,14 @@ mod tests {
 
     #[test]
     fn what_people_write_is_not_too_much() {
-        for text in ["", "a: [b, {c: d}]", "a: &a {b: c}\nd: *a\ne: *a\n", "a: *unknown", "a: [", "---\na\n---\nb"] {
+        for text in [
+            "",
+            "a: [b, {c: d}]",
+            "a: &a {b: c}\nd: *a\ne: *a\n",
+            "a: *unknown",
+            "a: [",
+            "---\na\n---\nb",
+        ] {
             assert_eq!(excess(text), None, "{text}");
         }
         assert_eq!(excess(&"a: [1, 2, 3]\n".repeat(80_000)), None);

@@ -40,7 +40,9 @@ pub(super) fn tree(file: Option<&Path>, variables: &Environment) -> Result<Value
             path: path.to_owned(),
             problem,
         };
-        let excess = (format == FileFormat::Yaml).then(|| yaml::excess(&text)).flatten();
+        let excess = (format == FileFormat::Yaml)
+            .then(|| yaml::excess(&text))
+            .flatten();
         if let Some(excess) = excess {
             return Err(refused(excess.to_owned()));
         }
