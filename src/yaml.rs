@@ -51,6 +51,8 @@ const VALUES_LIMIT: usize = 1 << 20;
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use super::*;
 
     #[test]
@@ -61,7 +63,7 @@ mod tests {
         for level in 1..30 {
             let alias = format!("*a{}", level - 1);
             let aliases = [alias.as_str(); 8].join(", ");
-            bomb.push_str(&format!("a{level}: &a{level} [{aliases}]\n"));
+            writeln!(bomb, "a{level}: &a{level} [{aliases}]").unwrap();
         }
         assert!(excess(&bomb).is_some_and(|told| told.contains("aliases")));
     }

@@ -67,7 +67,9 @@ fn set(table: &mut Map<String, Value>, key: &str, value: &str) {
         table.insert(key.to_owned(), value.into());
         return;
     };
-    let below = table.entry(first.to_owned()).or_insert(ValueKind::Nil.into());
+    let below = table
+        .entry(first.to_owned())
+        .or_insert_with(|| ValueKind::Nil.into());
     if !matches!(below.kind, ValueKind::Table(_)) {
         *below = Map::<String, Value>::new().into();
     }

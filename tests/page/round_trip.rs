@@ -76,11 +76,8 @@ fn described(fleet: &Fleet) -> String {
         items.push_str(&escaped(image));
         items.push_str("</imageId><instanceState><name>running</name></instanceState><tagSet>");
         for (key, value) in tags {
-            items.push_str(&format!(
-                "<item><key>{}</key><value>{}</value></item>",
-                escaped(key),
-                escaped(value)
-            ));
+            let (key, value) = (escaped(key), escaped(value));
+            items.extend(["<item><key>", &key, "</key><value>", &value, "</value></item>"]);
         }
         items.push_str("</tagSet></item>");
     }

@@ -137,10 +137,21 @@ impl Table {
             Some((key, _)) if known.contains(&key.as_str()) => Ok(()),
             Some((key, _)) => Err(format!(
                 "has the unknown key `{}`: there are {}",
-                self.path(key),
+                self.path(told(key)),
                 known.join(", ")
             )),
         }
+    }
+}
+
+/// A name as it may be told. What looks like none may be a value in the wrong place, such as a hash before its user.
+pub(super) fn told(name: &str) -> &str {
+    let is_plain = |character: char| character.is_alphanumeric() || "_-.@ ".contains(character);
+    // Base64 comes in longer lines.
+    if name.chars().all(is_plain) && name.chars().count() <= 48 {
+        name
+    } else {
+        "…"
     }
 }
 
