@@ -69,11 +69,8 @@ fn described(fleet: &Fleet) -> String {
     };
     let mut items = String::new();
     for (id, (image, tags)) in &fleet.instances {
-        items.push_str(&format!(
-            "<item><instanceId>{}</instanceId><imageId>",
-            escaped(id)
-        ));
-        items.push_str(&escaped(image));
+        let (id, image) = (escaped(id), escaped(image));
+        items.extend(["<item><instanceId>", &id, "</instanceId><imageId>", &image]);
         items.push_str("</imageId><instanceState><name>running</name></instanceState><tagSet>");
         for (key, value) in tags {
             let (key, value) = (escaped(key), escaped(value));
