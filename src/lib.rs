@@ -9,6 +9,8 @@
 
 // What goes on failing, told once and then now and then.
 pub mod repeated;
+// What a YAML file may be before it is read.
+mod yaml;
 // Which cloud is spoken to.
 pub mod provider;
 // What a metric is: name, type, labels, help.

@@ -10,6 +10,8 @@ mod page;
 mod parts;
 #[path = "support/promtool.rs"]
 mod promtool;
+#[path = "page/round_trip.rs"]
+mod round_trip;
 #[path = "support/watching.rs"]
 mod watching;
 

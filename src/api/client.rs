@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use tracing::info;
 
 use super::budget::Budget;
-use super::{Account, Action, Cause, Endpoint, Endpoints, Error, Paging, Reason, Service, xml};
+use super::{Account, Action, Cause, Endpoint, Endpoints, Error, Paging, Reason, xml};
 use crate::provider::Provider;
 use crate::repeated::Repeated;
 
@@ -220,24 +220,15 @@ impl Client {
         answer: &str,
         read: impl FnOnce(&mut xml::Reader<'_>) -> Result<T, xml::Error>,
     ) -> Result<T, Error> {
-        let root = format!("{}Response", action.name);
-        let result = (action.service != Service::Ec2).then(|| format!("{}Result", action.name));
-        xml::Reader::open(answer, &root)
-            .and_then(|reader| reader.whole(result.as_deref(), read))
-            .map_err(|error| {
-                let endpoint = self.region.endpoints.of(action.service);
-                let host = endpoint.map_or_else(String::new, Endpoint::host);
-                let detail = error.to_string();
-                failed(
-                    action,
-                    1,
-                    Cause::Malformed {
-                        host,
-                        expected: root,
-                        detail,
-                    },
-                )
-            })
+        action.read(answer, read).map_err(|error| {
+            let endpoint = self.region.endpoints.of(action.service);
+            let cause = Cause::Malformed {
+                host: endpoint.map_or_else(String::new, Endpoint::host),
+                expected: action.root(),
+                detail: error.to_string(),
+            };
+            failed(action, 1, cause)
+        })
     }
 
     pub(super) fn endpoint(&self, action: &Action) -> Result<&Endpoint, Cause> {

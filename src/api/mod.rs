@@ -33,7 +33,7 @@ pub use credential::Credential;
 pub(crate) use endpoint::are_of_one_partition;
 pub use endpoint::{Endpoint, Endpoints, NoEndpoint, Override, Service, Variant};
 pub use error::{Cause, Error, NoKey, Reason};
-pub use lending::Teller;
+pub use lending::{Teller, read_lease};
 pub use metrics::{FAMILIES, Metrics};
 pub use transport::{BadTransport, Needs, Transport};
 
@@ -128,6 +128,21 @@ impl Action {
     #[must_use]
     pub const fn proven_with(self, proof: &'static [(&'static str, &'static str)]) -> Self {
         Self { proof, ..self }
+    }
+
+    /// Reads an answer to it, whole: `read` is given the element that holds the result.
+    pub fn read<T>(
+        &self,
+        answer: &str,
+        read: impl FnOnce(&mut xml::Reader<'_>) -> Result<T, xml::Error>,
+    ) -> Result<T, xml::Error> {
+        let result = (self.service != Service::Ec2).then(|| format!("{}Result", self.name));
+        xml::Reader::open(answer, &self.root())?.whole(result.as_deref(), read)
+    }
+
+    /// The root of an answer to it.
+    fn root(&self) -> String {
+        format!("{}Response", self.name)
     }
 
     /// The action as policies write it: `ec2:DescribeInstances`. Both clouds use AWS's prefixes.

@@ -7,9 +7,10 @@ use std::{
     path::Path,
 };
 
-use config::{Config, ConfigError, File, FileFormat, Value};
+use config::{ConfigError, File, FileFormat, Map, Source as _, Value, ValueKind};
 
 use super::error::{Error, Fault, Origin};
+use crate::yaml;
 
 /// The environment, by name. Only those that start with `VIGIE_` matter here, and where credentials are.
 pub type Environment = BTreeMap<String, String>;
@@ -31,28 +32,49 @@ pub(super) fn credentials_folder(variables: &Environment) -> Option<&Path> {
 /// The tree of values that the file holds, with the environment's over them.
 pub(super) fn tree(file: Option<&Path>, variables: &Environment) -> Result<Value, Error> {
     refuse_misspelled(variables)?;
-    let mut builder = Config::builder();
-    let mut parsed = None;
+    let mut tree: Map<String, Value> = Map::new();
     if let Some(path) = file {
         let text = text(path)?;
-        builder = builder.add_source(File::from_str(&text, format(path)?));
-        parsed = Some((path, text));
-    }
-    let ours: Vec<_> = (variables.iter())
-        .filter(|(name, _)| has_prefix(name, DOUBLE))
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect();
-    let environment = config::Environment::with_prefix("VIGIE")
-        .prefix_separator("__")
-        .separator("__")
-        .source(Some(ours.into_iter().collect()));
-    match (builder.add_source(environment).build(), parsed) {
-        (Ok(config), _) => Ok(config.cache),
-        (Err(error), Some((path, text))) => Err(Error::File {
+        let format = format(path)?;
+        let refused = |problem| Error::File {
             path: path.to_owned(),
-            problem: syntax(&error, &text),
-        }),
-        (Err(_), None) => unreachable!("variables alone need no parsing"),
+            problem,
+        };
+        let excess = (format == FileFormat::Yaml)
+            .then(|| yaml::excess(&text))
+            .flatten();
+        if let Some(excess) = excess {
+            return Err(refused(excess.to_owned()));
+        }
+        let parsed = File::from_str(&text, format).collect();
+        tree = parsed.map_err(|error| refused(syntax(&error, &text)))?;
+    }
+    for (name, value) in variables {
+        if has_prefix(name, DOUBLE) {
+            let key = name.get(DOUBLE.len()..).unwrap_or_default().to_lowercase();
+            set(&mut tree, &key, value);
+        }
+    }
+    Ok(tree.into())
+}
+
+/// Sets what a variable says, whatever the file says there.
+///
+/// `config`'s own way of joining sources takes each name for a path: `x[99999999999]`, in a variable or a file, would
+/// be a list of that length.
+fn set(table: &mut Map<String, Value>, key: &str, value: &str) {
+    let Some((first, rest)) = key.split_once("__") else {
+        table.insert(key.to_owned(), value.into());
+        return;
+    };
+    let below = table
+        .entry(first.to_owned())
+        .or_insert_with(|| ValueKind::Nil.into());
+    if !matches!(below.kind, ValueKind::Table(_)) {
+        *below = Map::<String, Value>::new().into();
+    }
+    if let ValueKind::Table(below) = &mut below.kind {
+        set(below, rest, value);
     }
 }
 

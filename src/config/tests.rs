@@ -589,6 +589,33 @@ fn fault_of_the_environment_names_the_variable() {
     assert!(sentence("VIGIE___INTERVAL", "60s").ends_with("did you mean `interval`?"));
 }
 
+/// They were taken for places in lists, which were made that long, whatever the memory.
+#[test]
+fn brackets_and_dots_are_part_of_a_name() {
+    for index in ["99999999999", "-9223372036854775808"] {
+        let name = format!("VIGIE__INTERVAL[{index}]");
+        let sentence = Fixture::new().set(&name, "x").sentence("vigie.toml", ACCOUNT);
+        let expected = format!("environment variable {name}: unknown key `interval[{index}]`");
+        assert!(sentence.starts_with(&expected), "{sentence}");
+        let sentence = top(&format!("\"interval[{index}]\" = 1"));
+        assert!(
+            sentence.starts_with(&format!("unknown key `interval[{index}]`")),
+            "{sentence}"
+        );
+    }
+    let sentence = top("\"kinds.instances\" = { interval = \"1m\" }");
+    assert!(
+        sentence.starts_with("unknown key `kinds.instances`"),
+        "{sentence}"
+    );
+}
+
+#[test]
+fn yaml_that_would_take_all_stack_or_memory_is_refused() {
+    let sentence = Fixture::new().sentence("vigie.yaml", &format!("account:\n{}x", "- ".repeat(100_000)));
+    assert!(sentence.contains("vigie.yaml is nested too deep"), "{sentence}");
+}
+
 #[test]
 fn single_underscore_is_not_ignored_in_silence() {
     let sentence = |name: &str| Fixture::new().set(name, "30s").sentence("vigie.toml", ACCOUNT);

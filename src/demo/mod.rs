@@ -25,7 +25,7 @@ mod listing;
 mod lockout;
 mod network;
 mod paging;
-mod policy;
+pub mod policy;
 mod region;
 mod server;
 mod volumes;

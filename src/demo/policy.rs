@@ -6,7 +6,7 @@ use crate::provider::Provider;
 
 /// A policy document, understood.
 #[derive(Debug, Clone)]
-pub(super) struct Document {
+pub struct Document {
     statements: Vec<Statement>,
 }
 
@@ -20,7 +20,8 @@ struct Statement {
 
 /// What a set of documents says about one action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Decision {
+pub enum Decision {
+    /// Some statement allows it, and none denies it.
     Allowed,
     /// Some statement denies it, whatever the others say.
     ExplicitDeny,
@@ -30,7 +31,7 @@ pub(super) enum Decision {
 
 impl Document {
     /// Reads a document; the error is the message of `MalformedPolicyDocument`.
-    pub(super) fn parse(text: &str, provider: Provider) -> Result<Self, String> {
+    pub fn parse(text: &str, provider: Provider) -> Result<Self, String> {
         let document: Value =
             serde_json::from_str(text).map_err(|_| "This policy contains invalid Json".to_owned())?;
         let Value::Object(document) = document else {
@@ -59,7 +60,7 @@ impl Document {
 }
 
 /// Decides on `action` (`ec2:StopInstances`) by all documents together.
-pub(super) fn decide<'a>(
+pub fn decide<'a>(
     documents: impl IntoIterator<Item = &'a Document>,
     action: &str,
     provider: Provider,

@@ -6,6 +6,7 @@
 use jiff::Timestamp;
 use secrecy::{SecretString, zeroize::Zeroizing};
 
+use super::answers::{self, each, fields, within};
 use super::place::in_time;
 use crate::api::xml::{self, Reader};
 use crate::api::{Action, Client, Error, Paging, Service};
@@ -263,30 +264,15 @@ impl Iam {
         in_time(&self.client).order(action, parameters).await
     }
 
-    /// Every page of a listing; `read` takes one element of its result. There is more only where `IsTruncated` says
-    /// so: a marker alone, or none of both, is the end.
+    /// Every page of a listing; `read` takes one element of its result.
     async fn list(
         &self,
         action: &'static Action,
         parameters: &[(&str, &str)],
         mut read: impl FnMut(&mut Reader<'_>, &str) -> Result<(), xml::Error>,
     ) -> Result<(), Error> {
-        let client = in_time(&self.client);
-        let page = |reader: &mut Reader<'_>| {
-            let (mut truncated, mut marker) = (false, String::new());
-            while let Some(element) = reader.child()? {
-                match element {
-                    "IsTruncated" => truncated = reader.text()?.trim() == "true",
-                    "Marker" => marker = reader.text()?.into_owned(),
-                    element => {
-                        let element = element.to_owned();
-                        read(reader, &element)?;
-                    }
-                }
-            }
-            Ok(truncated.then_some(marker))
-        };
-        client.list(action, parameters, page).await
+        let page = |reader: &mut Reader<'_>| answers::page(reader, &mut read);
+        in_time(&self.client).list(action, parameters, page).await
     }
 
     /// These fields of every member of one list.
@@ -338,44 +324,6 @@ pub(super) fn existing<T>(outcome: Result<T, Error>) -> Result<Option<T>, Error>
         Err(error) if error.code() == Some(NO_SUCH_ENTITY) => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-/// The texts of these children of the element just entered.
-fn fields<const N: usize>(reader: &mut Reader<'_>, names: [&str; N]) -> Result<[String; N], xml::Error> {
-    let mut values = [const { String::new() }; N];
-    while let Some(child) = reader.child()? {
-        match names.iter().position(|name| *name == child) {
-            Some(index) => values[index] = reader.text()?.into_owned(),
-            None => reader.skip()?,
-        }
-    }
-    Ok(values)
-}
-
-/// The same of each `member` of the list just entered.
-fn each<const N: usize>(reader: &mut Reader<'_>, names: [&str; N]) -> Result<Vec<[String; N]>, xml::Error> {
-    let mut members = Vec::new();
-    reader.each("member", |member| {
-        members.push(fields(member, names)?);
-        Ok(())
-    })?;
-    Ok(members)
-}
-
-/// The same of one element of the result.
-pub(super) fn within<const N: usize>(
-    reader: &mut Reader<'_>,
-    element: &str,
-    names: [&str; N],
-) -> Result<[String; N], xml::Error> {
-    let mut found = None;
-    reader.each(element, |inner| {
-        found = Some(fields(inner, names)?);
-        Ok(())
-    })?;
-    found.ok_or_else(|| xml::Error::NoResult {
-        expected: element.to_owned(),
-    })
 }
 
 /// Both clouds' times, as [`xml::timestamp`] reads them.

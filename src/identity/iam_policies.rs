@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::iam::{Iam, listing, time, within};
+use super::answers::within;
+use super::iam::{Iam, listing, time};
 use super::policy;
 use crate::api::xml::Reader;
 use crate::api::{Action, Error, Service};

@@ -65,6 +65,11 @@ async fn observe(client: &Client, observation: &mut Observation) -> Result<(), E
         .await
 }
 
+/// Reads one answer of `DescribeAddresses`, whole, into an observation of this kind: what a poll does with each page.
+pub fn read(answer: &str, observation: &mut Observation) -> Result<Option<String>, xml::Error> {
+    DESCRIBE_ADDRESSES.read(answer, |page| read_page(page, observation))
+}
+
 /// Reads a `DescribeAddressesResponse`.
 fn read_page(xml: &mut Reader<'_>, observation: &mut Observation) -> Result<Option<String>, xml::Error> {
     xml.items("addressesSet", |item| {

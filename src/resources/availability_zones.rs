@@ -73,6 +73,11 @@ async fn observe(client: &Client, observation: &mut Observation) -> Result<(), E
         .await
 }
 
+/// Reads one answer of `DescribeAvailabilityZones`, whole, into an observation of this kind: what a poll does with each page.
+pub fn read(answer: &str, observation: &mut Observation) -> Result<Option<String>, xml::Error> {
+    DESCRIBE_AVAILABILITY_ZONES.read(answer, |page| read_page(page, observation))
+}
+
 /// Reads a `DescribeAvailabilityZonesResponse`.
 fn read_page(xml: &mut Reader<'_>, observation: &mut Observation) -> Result<Option<String>, xml::Error> {
     xml.items("availabilityZoneInfo", |item| {

@@ -95,6 +95,11 @@ async fn observe(client: &Client, observation: &mut Observation) -> Result<(), E
         .await
 }
 
+/// Reads one answer of `DescribeInstanceStatus`, whole, into an observation of this kind: what a poll does with each page.
+pub fn read(answer: &str, observation: &mut Observation) -> Result<Option<String>, xml::Error> {
+    DESCRIBE_INSTANCE_STATUS.read(answer, |page| read_page(page, observation))
+}
+
 /// Reads a `DescribeInstanceStatusResponse` and gives its `nextToken`.
 fn read_page(xml: &mut Reader<'_>, observation: &mut Observation) -> Result<Option<String>, xml::Error> {
     xml.items("instanceStatusSet", |item| {

@@ -149,7 +149,7 @@ async fn observe(client: &Client, observation: &mut Observation) -> Result<(), E
 /// Reads one answer of `DescribeInstances`, whole, writes what it says into an observation of this kind, and gives its
 /// cursor, which is empty behind the last page: what a poll does with each page.
 pub fn read(answer: &str, observation: &mut Observation) -> Result<Option<String>, xml::Error> {
-    Reader::open(answer, "DescribeInstancesResponse")?.whole(None, |page| read_page(page, observation))
+    DESCRIBE_INSTANCES.read(answer, |page| read_page(page, observation))
 }
 
 /// Shows an instance, unless it was shown before, cannot be understood, or is none that the settings are about.

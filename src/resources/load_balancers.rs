@@ -109,38 +109,68 @@ static UNHEALTHY_THRESHOLD: Family = Family::gauge(
 );
 
 async fn observe(client: &Client, observation: &mut Observation) -> Result<(), Error> {
-    let mut load_balancers: Vec<LoadBalancer> = Vec::new();
-    let mut names: HashSet<String> = HashSet::new();
+    let mut listed = Listed::default();
     client
         .list(&DESCRIBE_LOAD_BALANCERS, &[], |page| {
-            read_page(page, &mut |load_balancer| {
-                if load_balancer.name.is_empty() {
-                    observation.skip("a load balancer without LoadBalancerName");
-                } else if names.insert(load_balancer.name.clone()) {
-                    load_balancers.push(load_balancer);
-                }
-            })
+            listed.read_page(page, observation)
         })
         .await?;
 
     balancers::ask_each(
-        load_balancers,
+        listed.load_balancers,
         |load_balancer| async {
             let health = health(client, &load_balancer).await?;
             Ok(health.map(|health| (load_balancer, health)))
         },
-        |(load_balancer, health)| {
-            write(&load_balancer, &health.backends, observation);
-            observation.objects += 1;
-            for _ in 0..health.not_understood {
-                observation.skip(&format!(
-                    "a backend of `{}` without id or state",
-                    load_balancer.name
-                ));
-            }
-        },
+        |(load_balancer, health)| show(&load_balancer, &health, observation),
     )
     .await
+}
+
+/// Reads an answer of `DescribeLoadBalancers` and one of `DescribeInstanceHealth` for each that it lists, whole, into
+/// an observation of this kind: what a poll does. Gives the marker of the next page.
+pub fn read(list: &str, health: &str, observation: &mut Observation) -> Result<Option<String>, xml::Error> {
+    let mut listed = Listed::default();
+    let next = DESCRIBE_LOAD_BALANCERS.read(list, |page| listed.read_page(page, observation))?;
+    for load_balancer in listed.load_balancers {
+        let health = DESCRIBE_INSTANCE_HEALTH.read(health, read_health)?;
+        show(&load_balancer, &health, observation);
+    }
+    Ok(next)
+}
+
+/// What was listed so far: one load balancer may be on two pages.
+#[derive(Debug, Default)]
+struct Listed {
+    load_balancers: Vec<LoadBalancer>,
+    names: HashSet<String>,
+}
+
+impl Listed {
+    fn read_page(
+        &mut self,
+        page: &mut Reader<'_>,
+        observation: &mut Observation,
+    ) -> Result<Option<String>, xml::Error> {
+        read_page(page, &mut |load_balancer| {
+            if load_balancer.name.is_empty() {
+                observation.skip("a load balancer without LoadBalancerName");
+            } else if self.names.insert(load_balancer.name.clone()) {
+                self.load_balancers.push(load_balancer);
+            }
+        })
+    }
+}
+
+fn show(load_balancer: &LoadBalancer, health: &Health, observation: &mut Observation) {
+    write(load_balancer, &health.backends, observation);
+    observation.objects += 1;
+    for _ in 0..health.not_understood {
+        observation.skip(&format!(
+            "a backend of `{}` without id or state",
+            load_balancer.name
+        ));
+    }
 }
 
 /// The health of a load balancer's backends; `None` if it is not there any more.

@@ -28,14 +28,19 @@ static DESCRIBE_REGIONS: Action = Action::describing(Service::Ec2, "DescribeRegi
     .proven_with(&[("RegionName.1", "vigie-proof-of-permission")]);
 
 async fn observe(client: &Client, observation: &mut Observation) -> Result<(), Error> {
-    let regions = client.ask(&DESCRIBE_REGIONS, &[], read).await?;
+    let regions = client.ask(&DESCRIBE_REGIONS, &[], read_regions).await?;
     observation.objects = regions.len();
     observation.facts.regions = regions;
     Ok(())
 }
 
-/// Reads a `DescribeRegionsResponse`: the names of the regions that are enabled.
-fn read(xml: &mut Reader<'_>) -> Result<Vec<String>, xml::Error> {
+/// Reads one answer of `DescribeRegions`, whole: the names of the regions that are enabled.
+pub fn read(answer: &str) -> Result<Vec<String>, xml::Error> {
+    DESCRIBE_REGIONS.read(answer, read_regions)
+}
+
+/// Reads a `DescribeRegionsResponse`.
+fn read_regions(xml: &mut Reader<'_>) -> Result<Vec<String>, xml::Error> {
     let mut regions = Vec::new();
     let mut has_list = false;
     xml.each("regionInfo", |list| {
@@ -67,10 +72,6 @@ fn read(xml: &mut Reader<'_>) -> Result<Vec<String>, xml::Error> {
 mod tests {
     use super::*;
 
-    fn regions(document: &str) -> Result<Vec<String>, xml::Error> {
-        Reader::open(document, "DescribeRegionsResponse")?.whole(None, read)
-    }
-
     #[test]
     fn enabled_regions_are_found_and_no_others() {
         let document = "<DescribeRegionsResponse><requestId>r</requestId><regionInfo>\
@@ -79,9 +80,9 @@ mod tests {
                         <item><regionName>me-south-1</regionName><optInStatus>opted-in</optInStatus></item>\
                         <item><regionName>eu-west-1</regionName></item><item><regionName/></item>\
                         </regionInfo></DescribeRegionsResponse>";
-        assert_eq!(regions(document).unwrap(), ["eu-west-1", "me-south-1"]);
+        assert_eq!(read(document).unwrap(), ["eu-west-1", "me-south-1"]);
         assert!(
-            regions("<DescribeRegionsResponse/>").is_err(),
+            read("<DescribeRegionsResponse/>").is_err(),
             "no list is no empty one"
         );
     }

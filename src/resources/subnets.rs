@@ -85,6 +85,11 @@ async fn observe(client: &Client, observation: &mut Observation) -> Result<(), E
         .await
 }
 
+/// Reads one answer of `DescribeSubnets`, whole, into an observation of this kind: what a poll does with each page.
+pub fn read(answer: &str, observation: &mut Observation) -> Result<Option<String>, xml::Error> {
+    DESCRIBE_SUBNETS.read(answer, |page| read_page(page, observation))
+}
+
 /// Reads a `DescribeSubnetsResponse` and gives its `nextToken`.
 fn read_page(xml: &mut Reader<'_>, observation: &mut Observation) -> Result<Option<String>, xml::Error> {
     xml.items("subnetSet", |item| {

@@ -162,29 +162,86 @@ async fn observe(client: &Client, observation: &mut Observation) -> Result<(), E
 }
 
 async fn target_groups(client: &Client, observation: &mut Observation) -> Result<Vec<TargetGroup>, Error> {
-    let mut groups: Vec<TargetGroup> = Vec::new();
-    let mut seen = Seen::default();
-    let mut take = |group: TargetGroup| {
-        if seen.is_new("a target group", &group.arn, &group.name, "", observation) {
-            groups.push(group);
-        }
-    };
-    let read = |page: &mut xml::Reader<'_>| wire::read_target_groups(page, &mut take);
+    let (mut groups, mut seen) = (Vec::new(), Seen::default());
+    let read = |page: &mut xml::Reader<'_>| read_target_groups(page, &mut groups, &mut seen, observation);
     client.list(&DESCRIBE_TARGET_GROUPS, &[], read).await?;
     Ok(groups)
 }
 
 async fn load_balancers(client: &Client, observation: &mut Observation) -> Result<Vec<LoadBalancer>, Error> {
-    let mut load_balancers: Vec<LoadBalancer> = Vec::new();
-    let mut seen = Seen::default();
-    let mut take = |one: LoadBalancer| {
+    let (mut load_balancers, mut seen) = (Vec::new(), Seen::default());
+    let read =
+        |page: &mut xml::Reader<'_>| read_load_balancers(page, &mut load_balancers, &mut seen, observation);
+    client.list(&DESCRIBE_LOAD_BALANCERS, &[], read).await?;
+    Ok(load_balancers)
+}
+
+/// The answers of a cloud about its newer load balancers, one page each.
+#[derive(Debug, Clone, Copy)]
+pub struct Answers<'a> {
+    /// Of `DescribeTargetGroups`.
+    pub target_groups: &'a str,
+    /// Of `DescribeLoadBalancers`.
+    pub load_balancers: &'a str,
+    /// Of `DescribeListeners`, for each load balancer.
+    pub listeners: &'a str,
+    /// Of `DescribeTargetHealth`, for each target group.
+    pub health: &'a str,
+}
+
+/// Reads these answers, whole, into an observation of this kind: what a poll does.
+pub fn read(answers: &Answers<'_>, observation: &mut Observation) -> Result<(), xml::Error> {
+    let (mut groups, mut seen) = (Vec::new(), Seen::default());
+    DESCRIBE_TARGET_GROUPS.read(answers.target_groups, |page| {
+        read_target_groups(page, &mut groups, &mut seen, observation)
+    })?;
+    let (mut load_balancers, mut seen) = (Vec::new(), Seen::default());
+    DESCRIBE_LOAD_BALANCERS.read(answers.load_balancers, |page| {
+        read_load_balancers(page, &mut load_balancers, &mut seen, observation)
+    })?;
+    let listening = load_balancers.into_iter().map(|load_balancer| {
+        let mut listeners = Vec::new();
+        DESCRIBE_LISTENERS.read(answers.listeners, |page| {
+            wire::read_listeners(page, &mut listeners)
+        })?;
+        Ok((load_balancer, listeners))
+    });
+    let listening: Vec<_> = listening.collect::<Result<_, _>>()?;
+    let reporting = groups.into_iter().map(|group| {
+        Ok((
+            group,
+            DESCRIBE_TARGET_HEALTH.read(answers.health, wire::read_health)?,
+        ))
+    });
+    let reporting: Vec<_> = reporting.collect::<Result<_, _>>()?;
+    write(&listening, &reporting, observation);
+    Ok(())
+}
+
+fn read_target_groups(
+    page: &mut xml::Reader<'_>,
+    groups: &mut Vec<TargetGroup>,
+    seen: &mut Seen,
+    observation: &mut Observation,
+) -> Result<Option<String>, xml::Error> {
+    wire::read_target_groups(page, &mut |group: TargetGroup| {
+        if seen.is_new("a target group", &group.arn, &group.name, "", observation) {
+            groups.push(group);
+        }
+    })
+}
+
+fn read_load_balancers(
+    page: &mut xml::Reader<'_>,
+    load_balancers: &mut Vec<LoadBalancer>,
+    seen: &mut Seen,
+    observation: &mut Observation,
+) -> Result<Option<String>, xml::Error> {
+    wire::read_load_balancers(page, &mut |one: LoadBalancer| {
         if seen.is_new("a load balancer", &one.arn, &one.name, &one.sort, observation) {
             load_balancers.push(one);
         }
-    };
-    let read = |page: &mut xml::Reader<'_>| wire::read_load_balancers(page, &mut take);
-    client.list(&DESCRIBE_LOAD_BALANCERS, &[], read).await?;
-    Ok(load_balancers)
+    })
 }
 
 /// What was listed so far: one thing may be on two pages, and no two may share the labels that name them.

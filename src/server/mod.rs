@@ -108,7 +108,8 @@ pub async fn run_with(
     }
 }
 
-fn router(page: Arc<Page>, reloads: Option<mpsc::Sender<Reload>>) -> Router {
+/// The routes: what is served, without a listener.
+pub fn router(page: Arc<Page>, reloads: Option<mpsc::Sender<Reload>>) -> Router {
     let lifecycle = reloads.map_or_else(Router::new, |reloads| {
         Router::new().route("/-/reload", post(move || reload::ask(reloads)))
     });

@@ -164,6 +164,41 @@ async fn failure_that_goes_on_is_one_line_in_ten_minutes() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn reading_that_leaves_the_page_is_told_once() {
+    let cloud = cloud(still()).await;
+    let log = Log::start();
+    let _bench = running(&cloud, "", INSTANCES).await;
+    for _ in 0..2 {
+        cloud.inject("DescribeInstances", Fault::Html200, None);
+        pass(15 * 60).await;
+        let gone = log.of("the last reading is too old: it has left the page");
+        assert_eq!(gone.len(), 1, "{gone:?}");
+        cloud.clear_faults();
+        pass(60).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn poll_whose_reading_is_too_old_before_the_next_is_told() {
+    let cloud = cloud(still()).await;
+    let log = Log::start();
+    let _bench = running(&cloud, "stale_after = \"65s\"", INSTANCES).await;
+    let is_slow = |line: &Line| {
+        let message = line["message"].as_str().unwrap();
+        message.starts_with("a poll takes so long")
+    };
+    let slow = || log.lines().into_iter().filter(is_slow).collect::<Vec<_>>();
+    pass(5 * 60).await;
+    assert!(slow().is_empty());
+    let late = std::time::Duration::from_secs(10);
+    cloud.inject("DescribeInstances", Fault::Delay(late), None);
+    pass(5 * 60).await;
+    let told = slow();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0]["seconds"].as_f64().unwrap() >= 10.0, "{told:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn odd_object_and_a_refused_key_are_told_now_and_then() {
     let cloud = cloud(still()).await;
     let log = Log::start();

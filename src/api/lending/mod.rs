@@ -17,7 +17,7 @@ use local::Local;
 use sts::Sts;
 
 pub(super) use loan::Loan;
-pub use sts::Teller;
+pub use sts::{Teller, read_lease};
 
 /// Whoever asks on behalf of one credential.
 #[derive(Debug)]

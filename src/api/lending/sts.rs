@@ -161,7 +161,7 @@ impl Sts {
         let remaining = deadline.saturating_duration_since(sent);
         let reply = transport.send(endpoint, call.key, body, at, remaining).await;
         let skew = reply.as_ref().ok().and_then(|reply| reply.skew);
-        let root = format!("{}Response", call.action.name);
+        let root = call.action.root();
         let outcome = match reply {
             Ok(reply) => reply.into_answer(&endpoint.host(), &root, &call.secrets, call.action.effect),
             Err(unanswered) => Err(unanswered.cause),
@@ -203,41 +203,38 @@ struct Call<'a> {
 }
 
 fn read(answer: &str, action: &Action, endpoint: &Endpoint) -> Result<Lease, Cause> {
-    let (root, result) = (
-        format!("{}Response", action.name),
-        format!("{}Result", action.name),
-    );
-    let read = |reader: &mut xml::Reader<'_>| {
-        let mut values = [const { String::new() }; 4].map(Zeroizing::new);
-        reader.each("Credentials", |credentials| {
-            while let Some(child) = credentials.child()? {
-                match NAMES.iter().position(|name| *name == child) {
-                    Some(index) => values[index] = Zeroizing::new(credentials.text()?.into_owned()),
-                    None => credentials.skip()?,
-                }
-            }
-            Ok(())
-        })?;
-        for (name, value) in NAMES.into_iter().zip(&values) {
-            xml::require(!value.is_empty(), name)?;
-        }
-        let [id, secret, token, expiration] = &values;
-        let expires: Option<Timestamp> = expiration.parse().ok();
-        xml::require(expires.is_some(), NAMES[3])?;
-        Ok(Lease {
-            credentials: Credentials {
-                access_key_id: id.to_string(),
-                secret_access_key: SecretString::from(secret.as_str()),
-                session_token: Some(SecretString::from(token.as_str())),
-            },
-            expires,
-        })
-    };
-    let read = xml::Reader::open(answer, &root).and_then(|reader| reader.whole(Some(&result), read));
-    read.map_err(|error| Cause::Malformed {
+    action.read(answer, read_lease).map_err(|error| Cause::Malformed {
         host: endpoint.host(),
-        expected: root,
+        expected: action.root(),
         detail: error.to_string(),
+    })
+}
+
+/// Reads the result of an action that lends a key: its `Credentials`, whole.
+pub fn read_lease(reader: &mut xml::Reader<'_>) -> Result<Lease, xml::Error> {
+    let mut values = [const { String::new() }; 4].map(Zeroizing::new);
+    reader.each("Credentials", |credentials| {
+        while let Some(child) = credentials.child()? {
+            match NAMES.iter().position(|name| *name == child) {
+                Some(index) => values[index] = Zeroizing::new(credentials.text()?.into_owned()),
+                None => credentials.skip()?,
+            }
+        }
+        Ok(())
+    })?;
+    for (name, value) in NAMES.into_iter().zip(&values) {
+        xml::require(!value.is_empty(), name)?;
+    }
+    let [id, secret, token, expiration] = &values;
+    let expires: Option<Timestamp> = expiration.parse().ok();
+    xml::require(expires.is_some(), NAMES[3])?;
+    Ok(Lease {
+        credentials: Credentials {
+            access_key_id: id.to_string(),
+            secret_access_key: SecretString::from(secret.as_str()),
+            session_token: Some(SecretString::from(token.as_str())),
+        },
+        expires,
     })
 }
 

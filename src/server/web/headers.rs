@@ -2,7 +2,7 @@
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use super::yaml::Read;
+use super::yaml::{Read, told};
 
 /// Headers that a web configuration file sets.
 pub(in super::super) type Headers = Vec<(HeaderName, HeaderValue)>;
@@ -12,7 +12,8 @@ pub(super) fn read(written: Vec<(String, String)>) -> Read<Headers> {
     let read = written.into_iter().map(|(name, value)| {
         let Some((header, allowed)) = known(&name) else {
             return Err(format!(
-                "`http_server_config.headers` may not set {name:?}: there are {}",
+                "`http_server_config.headers` may not set {:?}: there are {}",
+                told(&name),
                 NAMES.join(", ")
             ));
         };

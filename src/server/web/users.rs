@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bcrypt::HashParts;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::yaml::Read;
+use super::yaml::{Read, told as told_name};
 
 /// The users of a web configuration file.
 #[derive(Default)]
@@ -22,7 +22,12 @@ impl Users {
         let mut highest = 0;
         for (name, hash) in written {
             let parts = hash.expose_secret().parse::<HashParts>();
-            let told = |what: &str| format!("`basic_auth_users` has a user {name:?} whose password {what}");
+            let told = |what: &str| {
+                format!(
+                    "`basic_auth_users` has a user {:?} whose password {what}",
+                    told_name(&name)
+                )
+            };
             let cost =
                 parts.map_err(|_| told("is no hash of bcrypt: write one, as `htpasswd -nBC 10` makes it"))?;
             let cost = cost.get_cost();
@@ -97,6 +102,27 @@ mod tests {
             let refused = read(&hash).err().unwrap();
             assert!(refused.contains("\"someone\""), "{refused}");
             assert!(hash.is_empty() || !refused.contains(&hash), "{refused}");
+        }
+    }
+
+    /// Name and hash the other way round.
+    #[test]
+    fn hash_in_the_place_of_a_name_is_not_shown() {
+        let hash = "$2y$10$X0h1gDsPszWURQaxFh.zoubFi6DXncSjhoQNJgRrnGs7EsimhC7zG";
+        let users = Users::read(vec![(hash.to_owned(), "someone".into())]);
+        let files = [
+            format!("{hash}: someone\n"),
+            format!("http_server_config: {{headers: {{{hash}: someone}}}}\n"),
+        ];
+        let files = files.map(|text| {
+            let written = super::super::written::read(&text)?;
+            super::super::headers::read(written.headers)
+        });
+        let refused = files.into_iter().filter_map(Result::err).chain(users.err());
+        let refused: Vec<String> = refused.collect();
+        assert_eq!(refused.len(), 3, "{refused:?}");
+        for told in refused {
+            assert!(!told.contains("X0h1gDsPsz"), "{told}");
         }
     }
 }

@@ -3,6 +3,8 @@
 
 use yaml_rust2::{Yaml, YamlLoader};
 
+use crate::yaml::excess;
+
 /// What is wrong, as a sentence that goes on after the name of the file.
 pub(super) type Read<T> = Result<T, String>;
 
@@ -14,6 +16,9 @@ pub(super) struct Table {
 
 /// The table that a file is; an empty file is an empty one.
 pub(super) fn document(text: &str) -> Read<Table> {
+    if let Some(excess) = excess(text) {
+        return Err(excess.to_owned());
+    }
     let documents = YamlLoader::load_from_str(text).map_err(|error| {
         let place = error.marker();
         format!(
@@ -132,10 +137,21 @@ impl Table {
             Some((key, _)) if known.contains(&key.as_str()) => Ok(()),
             Some((key, _)) => Err(format!(
                 "has the unknown key `{}`: there are {}",
-                self.path(key),
+                self.path(told(key)),
                 known.join(", ")
             )),
         }
+    }
+}
+
+/// A name as it may be told. What looks like none may be a value in the wrong place, such as a hash before its user.
+pub(super) fn told(name: &str) -> &str {
+    let is_plain = |character: char| character.is_alphanumeric() || "_-.@ ".contains(character);
+    // Base64 comes in longer lines.
+    if name.chars().all(is_plain) && name.chars().count() <= 48 {
+        name
+    } else {
+        "…"
     }
 }
 
