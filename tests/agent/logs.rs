@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Map, Value};
 use tracing::subscriber::DefaultGuard;
-use tracing_subscriber::filter::Targets;
 use vigie::cli::log;
 use vigie::config::LogFormat;
 use vigie::demo::{Cloud, Fault, Options};
