@@ -45,6 +45,24 @@ async fn other_password_holds_at_once_and_on_connections_that_are_there() {
 }
 
 #[tokio::test]
+async fn renamed_user_is_kept_out_by_the_old_name_and_let_in_by_the_new() {
+    let folder = Folder::new();
+    let hash = hash("PasswordEXAMPLE");
+    let user = |name: &str| folder.web(&format!("basic_auth_users: {{{name}: {hash}}}"));
+    let scene = Scene::serve(Some(&user("old")), Limits::default()).await;
+    let status = async |name: &'static str| {
+        let ask = Ask::PLAIN.by(name, "PasswordEXAMPLE");
+        ask.send(folder.path(), scene.address, "/metrics").await.status()
+    };
+    for _ in 0..2 {
+        assert_eq!((status("old").await, status("new").await), (Some(200), Some(401)));
+        user("new");
+        assert_eq!((status("old").await, status("new").await), (Some(401), Some(200)));
+        user("old");
+    }
+}
+
+#[tokio::test]
 async fn change_of_the_same_length_in_place_is_seen() {
     let folder = Folder::new();
     let (old, new) = (hash("OldEXAMPLE"), hash("NewEXAMPLE"));

@@ -67,7 +67,7 @@ impl Checks {
         client: IpAddr,
     ) -> Verdict {
         let (hash, is_there) = users.hash(name);
-        let digest = self.digest(name, hash, &password);
+        let digest = self.digest(name, hash, is_there, &password);
         if let Some(verdict) = self.known(&digest) {
             return verdict;
         }
@@ -97,9 +97,12 @@ impl Checks {
         compared.await.unwrap_or(Verdict::Wrong)
     }
 
-    fn digest(&self, name: &str, hash: &SecretString, password: &SecretSlice<u8>) -> Digest {
+    /// Whether the user is there is part of it: a name that is not is compared with the hash of another, and what came of
+    /// that says nothing of a user who has that hash, and the other way round.
+    fn digest(&self, name: &str, hash: &SecretString, is_there: bool, password: &SecretSlice<u8>) -> Digest {
         let mut digest = Hmac::<Sha256>::new_from_slice(&self.key).expect("HMAC takes a key of any length");
         let (name, hash) = (name.as_bytes(), hash.expose_secret().as_bytes());
+        digest.update(&[u8::from(is_there)]);
         for part in [name, hash, password.expose_secret()] {
             digest.update(&part.len().to_be_bytes());
             digest.update(part);
@@ -215,6 +218,29 @@ mod tests {
             }
         }
         assert_eq!(locked(&checks.verdicts).right.len(), 2);
+    }
+
+    #[tokio::test]
+    async fn renamed_user_comes_in_by_the_new_name_alone() {
+        let hash = bcrypt::hash("PasswordEXAMPLE", 4).unwrap();
+        let [old, new] =
+            ["old", "new"].map(|name| Users::read(vec![(name.to_owned(), hash.clone().into())]).unwrap());
+        for (first, then) in [(&old, &new), (&new, &old)] {
+            let checks = Arc::new(Checks::new().unwrap());
+            for _ in 0..2 {
+                for users in [first, then, first] {
+                    for name in ["old", "new"] {
+                        let expected = if users.hash(name).1 {
+                            Verdict::Right
+                        } else {
+                            Verdict::Wrong
+                        };
+                        let verdict = checks.check(users, name, secret("PasswordEXAMPLE"), CLIENT).await;
+                        assert_eq!(verdict, expected, "{name}");
+                    }
+                }
+            }
+        }
     }
 
     #[tokio::test]
