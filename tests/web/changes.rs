@@ -120,6 +120,50 @@ async fn renewed_certificate_is_shown_at_once_and_half_of_one_is_not() {
 }
 
 #[tokio::test]
+async fn file_that_asks_less_of_clients_is_not_taken_while_it_runs() {
+    const SERVER: &str = "cert_file: server.crt, key_file: server.key";
+    let folder = Folder::new();
+    let tls =
+        |clients: &str| format!("tls_server_config: {{{SERVER}, client_ca_file: clients.crt, {clients}}}");
+    let users = format!("basic_auth_users: {{prometheus: {}}}", hash("PasswordEXAMPLE"));
+    let strict = tls("client_auth_type: RequireAndVerifyClientCert");
+    let named = tls("client_auth_type: RequireAndVerifyClientCert, client_allowed_sans: [nobody]");
+    let none = format!("tls_server_config: {{{SERVER}}}");
+    let of_all = Ask::TLS.with("right");
+    for (before, after, stranger, status) in [
+        // Empty, as a file is that is being written in place; or on a full disk.
+        (&users, String::new(), Ask::PLAIN, Some(401)),
+        (&users, "basic_auth_users:\n".to_owned(), Ask::PLAIN, Some(401)),
+        (&strict, none, Ask::TLS, None),
+        (
+            &strict,
+            tls("client_auth_type: VerifyClientCertIfGiven"),
+            Ask::TLS,
+            None,
+        ),
+        (
+            &strict,
+            tls("client_auth_type: RequireAnyClientCert"),
+            Ask::TLS.with("foreign"),
+            None,
+        ),
+        (&named, strict.clone(), of_all, None),
+    ] {
+        let file = folder.web(before);
+        let scene = Scene::serve(Some(&file), Limits::default()).await;
+        let ask = async || {
+            stranger
+                .send(folder.path(), scene.address, "/metrics")
+                .await
+                .status()
+        };
+        assert_eq!(ask().await, status, "{before}");
+        std::fs::write(&file, &after).unwrap();
+        assert_eq!(ask().await, status, "{after}");
+    }
+}
+
+#[tokio::test]
 async fn tls_is_not_taken_away_while_it_runs() {
     let folder = Folder::new();
     let tls = "tls_server_config: {cert_file: server.crt, key_file: server.key}";

@@ -130,7 +130,7 @@ async fn prometheus_scrapes_over_tls_with_a_password_and_health_needs_none() {
     // Whatever it asks for: a certificate of the client's too, in either version.
     for version in ["TLS12", "TLS13"] {
         folder.web(&format!(
-            "{TLS}  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: clients.crt\n  max_version: {version}\n"
+            "{TLS}  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: clients.crt\n  max_version: {version}\n{users}"
         ));
         let stranger = Ask::TLS
             .send(folder.path(), address.parse().unwrap(), "/metrics")

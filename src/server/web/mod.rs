@@ -1,7 +1,8 @@
 //! Who may ask, and how it is spoken with: a file in the format of Prometheus' exporter-toolkit.
 //!
 //! It is looked at for every connection and every request, and read again when it or one of the files that it names has
-//! changed. What cannot be read then changes nothing, and is said once.
+//! changed. What cannot be read then changes nothing, and is said once. Nor does what asks less of clients: a file that is
+//! written in place is empty for a moment, and an empty file is a good one.
 
 mod checks;
 mod clients;
@@ -24,6 +25,7 @@ use tracing::{error, info, warn};
 use checks::Checks;
 use files::{Marks, Reader};
 use gate::Bucket;
+use tls::Clients;
 use users::Users;
 use written::Rate;
 
@@ -59,8 +61,8 @@ struct State {
 pub(super) struct Loaded {
     /// Whether and how TLS is spoken.
     pub(super) tls: Option<Arc<ServerConfig>>,
-    /// The policy for certificates of clients, by its name.
-    clients: Option<String>,
+    /// What is asked of clients beside a password.
+    clients: Option<Clients>,
     /// Headers that are put over those of the answers.
     pub(super) headers: Headers,
     /// Who may come in.
@@ -105,7 +107,7 @@ impl Web {
         let mut lines = vec![match (&loaded.tls, &loaded.clients) {
             (None, _) => "TLS: no".to_owned(),
             (Some(_), None) => "TLS: yes; clients show no certificate".to_owned(),
-            (Some(_), Some(clients)) => format!("TLS: yes; certificates of clients: {clients}"),
+            (Some(_), Some(clients)) => format!("TLS: yes; certificates of clients: {}", clients.name),
         }];
         lines.push(match loaded.users.len() {
             0 => "users: none, everybody may ask".to_owned(),
@@ -136,15 +138,12 @@ impl Web {
         }
         let (read, files, marks) = read(&self.path);
         (state.files, state.marks) = (files, marks);
-        let read = read.and_then(|new| {
-            if new.tls.is_some() == state.current.tls.is_some() {
-                Ok(new)
-            } else {
-                Err(Error {
-                    path: self.path.clone(),
-                    problem: "turns TLS on or off, which takes a restart of vigie".to_owned(),
-                })
-            }
+        let read = read.and_then(|new| match new.takes_a_restart_after(&state.current) {
+            None => Ok(new),
+            Some(what) => Err(Error {
+                path: self.path.clone(),
+                problem: format!("{what}, which takes a restart of vigie"),
+            }),
         });
         match read {
             Ok(new) => {
@@ -171,6 +170,22 @@ impl Web {
 }
 
 impl Loaded {
+    /// What of it is not taken while vigie runs.
+    fn takes_a_restart_after(&self, before: &Self) -> Option<&'static str> {
+        if self.tls.is_some() != before.tls.is_some() {
+            return Some("turns TLS on or off");
+        }
+        if self.users.is_empty() && !before.users.is_empty() {
+            return Some("takes away all users, so that everybody might ask");
+        }
+        let asks_less = match (&self.clients, &before.clients) {
+            (_, None) => false,
+            (None, Some(_)) => true,
+            (Some(clients), Some(before)) => clients.are_weaker_than(before),
+        };
+        asks_less.then_some("asks less of the certificates of clients")
+    }
+
     fn warn(&self) {
         for what in self.left_out.iter().map(String::as_str).chain(self.risk()) {
             warn!("web configuration: {what}");

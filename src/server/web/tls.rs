@@ -18,9 +18,25 @@ use super::yaml::Read;
 /// TLS, and what of the file it does not do.
 pub(super) struct Tls {
     pub(super) config: Arc<ServerConfig>,
-    /// The policy by its name, where clients are asked for certificates.
-    pub(super) clients: Option<String>,
+    /// What is asked of clients, where they are asked for certificates.
+    pub(super) clients: Option<Clients>,
     pub(super) left_out: Vec<String>,
+}
+
+/// What is asked of clients.
+pub(super) struct Clients {
+    /// The policy by its name.
+    pub(super) name: String,
+    policy: Policy,
+    /// Whether their certificates need one of the names that are listed.
+    have_names: bool,
+}
+
+impl Clients {
+    /// Whether these let in somebody whom the others keep out, whatever the authorities and the names.
+    pub(super) fn are_weaker_than(&self, others: &Self) -> bool {
+        self.policy.is_weaker_than(&others.policy) || (others.have_names && !self.have_names)
+    }
 }
 
 /// TLS from what is written; paths are below the file's folder.
@@ -59,7 +75,9 @@ pub(super) fn read(written: WrittenTls, folder: &Path, reader: &mut Reader) -> R
     } else {
         Vec::new()
     };
-    let policy = Policy::parse(written.client_auth_type.as_deref())?;
+    let have_names = written.client_allowed_sans.is_some();
+    let policy =
+        Policy::parse(written.client_auth_type.as_deref())?.map(|policy| policy.with_names(have_names));
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(&versions)
         .map_err(|error| format!("`tls_server_config` leaves nothing to speak ({error})"))?;
@@ -97,7 +115,11 @@ pub(super) fn read(written: WrittenTls, folder: &Path, reader: &mut Reader) -> R
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Tls {
         config: Arc::new(config),
-        clients: written.client_auth_type.filter(|_| policy.is_some()),
+        clients: policy.map(|policy| Clients {
+            name: written.client_auth_type.unwrap_or_default(),
+            policy,
+            have_names,
+        }),
         left_out,
     })
 }
