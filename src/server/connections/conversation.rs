@@ -81,7 +81,7 @@ where
         let (seat, routes) = (Arc::clone(&seat), &routes);
         seat.asked();
         async move {
-            let answer = answer(request, client, routes, shared).await;
+            let answer = answer(request, client, &seat, routes, shared).await;
             Ok::<_, Infallible>(answer.map(|body| Answer { body, seat }))
         }
     });
@@ -121,6 +121,7 @@ where
 async fn answer(
     request: Request<Incoming>,
     client: SocketAddr,
+    seat: &Seat,
     routes: &TowerToHyperService<axum::Router>,
     shared: &Shared,
 ) -> Response {
@@ -137,6 +138,7 @@ async fn answer(
     let mut answer = if let Some(refused) = refused {
         refused
     } else {
+        seat.let_in();
         // Nobody further on has a use for it.
         parts.headers.remove(header::AUTHORIZATION);
         let request = Request::from_parts(parts, Body::empty());
