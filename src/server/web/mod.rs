@@ -10,6 +10,7 @@ mod files;
 mod gate;
 mod headers;
 mod names;
+mod queue;
 mod tls;
 mod users;
 mod written;
