@@ -3,7 +3,7 @@
 use vigie::server::Limits;
 
 use crate::certificates;
-use crate::requests::{Ask, trusting};
+use crate::requests::{Ask, trusting, trusting_and_keeping};
 use crate::scene::{Folder, Scene, hash};
 
 async fn status(folder: &Folder, scene: &Scene, password: &'static str) -> Option<u16> {
@@ -42,6 +42,24 @@ async fn other_password_holds_at_once_and_on_connections_that_are_there() {
 
     users("OldEXAMPLE");
     assert_eq!(old().await, 200);
+}
+
+#[tokio::test]
+async fn renamed_user_is_kept_out_by_the_old_name_and_let_in_by_the_new() {
+    let folder = Folder::new();
+    let hash = hash("PasswordEXAMPLE");
+    let user = |name: &str| folder.web(&format!("basic_auth_users: {{{name}: {hash}}}"));
+    let scene = Scene::serve(Some(&user("old")), Limits::default()).await;
+    let status = async |name: &'static str| {
+        let ask = Ask::PLAIN.by(name, "PasswordEXAMPLE");
+        ask.send(folder.path(), scene.address, "/metrics").await.status()
+    };
+    for _ in 0..2 {
+        assert_eq!((status("old").await, status("new").await), (Some(200), Some(401)));
+        user("new");
+        assert_eq!((status("old").await, status("new").await), (Some(401), Some(200)));
+        user("old");
+    }
 }
 
 #[tokio::test]
@@ -99,6 +117,75 @@ async fn renewed_certificate_is_shown_at_once_and_half_of_one_is_not() {
     .unwrap();
     assert_eq!(ask(Ask::TLS.with("right")).await, None);
     assert_eq!(ask(Ask::TLS.with("foreign")).await, Some(200));
+}
+
+#[tokio::test]
+async fn file_that_asks_less_of_clients_is_not_taken_while_it_runs() {
+    const SERVER: &str = "cert_file: server.crt, key_file: server.key";
+    let folder = Folder::new();
+    let tls =
+        |clients: &str| format!("tls_server_config: {{{SERVER}, client_ca_file: clients.crt, {clients}}}");
+    let users = format!("basic_auth_users: {{prometheus: {}}}", hash("PasswordEXAMPLE"));
+    let strict = tls("client_auth_type: RequireAndVerifyClientCert");
+    let named = tls("client_auth_type: RequireAndVerifyClientCert, client_allowed_sans: [nobody]");
+    let none = format!("tls_server_config: {{{SERVER}}}");
+    let of_all = Ask::TLS.with("right");
+    for (before, after, stranger, status) in [
+        // Empty, as a file is that is being written in place; or on a full disk.
+        (&users, String::new(), Ask::PLAIN, Some(401)),
+        (&users, "basic_auth_users:\n".to_owned(), Ask::PLAIN, Some(401)),
+        (&strict, none, Ask::TLS, None),
+        (
+            &strict,
+            tls("client_auth_type: VerifyClientCertIfGiven"),
+            Ask::TLS,
+            None,
+        ),
+        (
+            &strict,
+            tls("client_auth_type: RequireAnyClientCert"),
+            Ask::TLS.with("foreign"),
+            None,
+        ),
+        (&named, strict.clone(), of_all, None),
+    ] {
+        let file = folder.web(before);
+        let scene = Scene::serve(Some(&file), Limits::default()).await;
+        let ask = async || {
+            stranger
+                .send(folder.path(), scene.address, "/metrics")
+                .await
+                .status()
+        };
+        assert_eq!(ask().await, status, "{before}");
+        std::fs::write(&file, &after).unwrap();
+        assert_eq!(ask().await, status, "{after}");
+    }
+}
+
+#[tokio::test]
+async fn connection_of_before_is_closed_once_tls_is_another() {
+    let folder = Folder::new();
+    let tls = "tls_server_config: {cert_file: server.crt, key_file: server.key}";
+    let file = folder.web(tls);
+    let scene = Scene::serve(Some(&file), Limits::default()).await;
+    let client = trusting_and_keeping(&folder.path().join("server.crt"));
+    let closes = async || {
+        let url = format!("https://{}/-/healthy", scene.address);
+        let answer = client.get(url).send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), 200);
+        let closes = answer
+            .headers()
+            .get("connection")
+            .is_some_and(|value| value == "close");
+        answer.bytes().await.unwrap();
+        closes
+    };
+    assert!(!closes().await);
+    assert!(!closes().await);
+    folder.web(&format!("{tls}\n# another\n"));
+    assert!(closes().await, "the connection of before");
+    assert!(!closes().await, "a new one");
 }
 
 #[tokio::test]

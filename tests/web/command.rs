@@ -1,5 +1,6 @@
 //! `vigie` with a web configuration file in its settings.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use reqwest::StatusCode;
@@ -130,7 +131,7 @@ async fn prometheus_scrapes_over_tls_with_a_password_and_health_needs_none() {
     // Whatever it asks for: a certificate of the client's too, in either version.
     for version in ["TLS12", "TLS13"] {
         folder.web(&format!(
-            "{TLS}  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: clients.crt\n  max_version: {version}\n"
+            "{TLS}  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: clients.crt\n  max_version: {version}\n{users}"
         ));
         let stranger = Ask::TLS
             .send(folder.path(), address.parse().unwrap(), "/metrics")
@@ -148,6 +149,69 @@ async fn healthy(address: &str) {
     let url = format!("https://{address}/-/healthy");
     let asked = run(&mut vigie(&["health", "--url", &url])).await;
     assert_eq!((asked.code, asked.stderr.as_str()), (Some(0), ""));
+}
+
+#[tokio::test]
+async fn secrets_that_others_can_read_are_told() {
+    let folder = Folder::new();
+    folder.web(&format!(
+        "{TLS}basic_auth_users: {{prometheus: {}}}\n",
+        hash("PasswordEXAMPLE")
+    ));
+    for (mode, times) in [(0o644, 1), (0o640, 1), (0o600, 0)] {
+        for file in ["web.yml", "server.key"] {
+            let mode = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(folder.path().join(file), mode).unwrap();
+        }
+        let (agent, _) = running(&folder).await;
+        let (_, _, said) = agent.end("TERM").await;
+        for file in ["web.yml", "server.key"] {
+            let lines = said.lines();
+            let told = lines.filter(|line| line.contains("others can read this file") && line.contains(file));
+            assert_eq!(told.count(), times, "{file} {mode:o} {said}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_becomes_of_a_changed_file_is_told_in_fields() {
+    let folder = Folder::new();
+    let users = format!("basic_auth_users: {{prometheus: {}}}\n", hash("PasswordEXAMPLE"));
+    folder.web(&users);
+    let (agent, url) = running(&folder).await;
+    let (_, address) = url.split_once("://").unwrap();
+    for text in [
+        format!("{users}rate_limit: {{interval: 1s, burst: 9}}\n"),
+        String::new(),
+        CANARY.to_owned(),
+    ] {
+        folder.web(&text);
+        let answer = Ask::PLAIN
+            .send(folder.path(), address.parse().unwrap(), "/metrics")
+            .await;
+        assert_eq!(answer.status(), Some(401));
+    }
+    let (_, _, said) = agent.end("TERM").await;
+    let path = folder.path().join("web.yml");
+    let line = |message: &str, fields: &[&str]| {
+        let mut lines = said.lines().filter(|line| line.contains(message));
+        let all = |line: &&str| fields.iter().all(|field| line.contains(field));
+        assert!(lines.any(|line| all(&line)), "{message} {fields:?}: {said}");
+    };
+    let path = format!("path={}", path.display());
+    line("INFO the web configuration file is taken anew", &[&path]);
+    line(
+        "WARN this setting is taken at the next start",
+        &["setting=", "rate_limit"],
+    );
+    let refused = "ERROR the web configuration file cannot be taken; what was in force before stays";
+    line(
+        refused,
+        &[&path, "error=", "takes away all users", "takes a restart"],
+    );
+    line(refused, &[&path, "error=", "is no table"]);
+    let risk = "WARN not all of the web configuration file is as one may expect";
+    line(risk, &[&path, "error=", "for want of TLS"]);
 }
 
 #[tokio::test]

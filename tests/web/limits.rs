@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 use vigie::server::Limits;
@@ -217,13 +217,60 @@ async fn answers_that_nobody_takes_make_room() {
 }
 
 #[tokio::test]
+async fn address_with_more_than_its_share_drives_out_no_other() {
+    let folder = Folder::new();
+    let limits = Limits {
+        connections: 12,
+        head: DEADLINE * 10,
+        answer: DEADLINE * 10,
+        idle: DEADLINE * 10,
+        patience: Duration::ZERO,
+        ..Limits::default()
+    };
+    let scene = Scene::serve(Some(&folder.web("")), limits).await;
+    let ask = async |stream: &mut TcpStream| {
+        let request = b"GET /-/healthy HTTP/1.1\r\nhost: x\r\n\r\n";
+        stream.write_all(request).await.ok();
+        let mut answer = [0; 4096];
+        let read = timeout(DEADLINE, stream.read(&mut answer))
+            .await
+            .expect("it answers");
+        assert!(matches!(read, Ok(1..)), "{read:?}");
+    };
+    let mut scraper = connect(scene.address).await;
+    ask(&mut scraper).await;
+    // Connections that do not take their answers, of another address: each is worth more than one between two requests.
+    let mut greedy = Vec::new();
+    for _ in 0..30 {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(([127, 0, 0, 2], 0).into()).unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        let mut stream = socket.connect(scene.address).await.unwrap();
+        let request = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n".repeat(100);
+        while timeout(Duration::from_millis(100), stream.write_all(&request))
+            .await
+            .is_ok_and(|written| written.is_ok())
+        {}
+        greedy.push(stream);
+    }
+    // Nothing was heard of it all the while; and one that is new is answered too.
+    ask(&mut scraper).await;
+    ask(&mut connect(scene.address).await).await;
+}
+
+#[tokio::test]
 async fn end_waits_for_nobody_who_asks_for_nothing() {
     let folder = Folder::new();
     for web in ["", TLS] {
         let scene = Scene::serve(Some(&folder.web(web)), Limits::default()).await;
         let mut silent = connect(scene.address).await;
         let mut begun = connect(scene.address).await;
-        begun.write_all(b"\x16\x03\x01").await.unwrap();
+        let head: &[u8] = if web.is_empty() {
+            b"GET / HTTP/1.1\r\nx: "
+        } else {
+            b"\x16\x03\x01"
+        };
+        begun.write_all(head).await.unwrap();
         let answer = Ask {
             tls: !web.is_empty(),
             ..Ask::PLAIN

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use rustix::io::Errno;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
@@ -19,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::web::Web;
-use seat::Seat;
+use seat::{Seat, Worth};
 
 /// What connections may take.
 #[derive(Debug, Clone, Copy)]
@@ -133,7 +134,7 @@ impl Connections {
             self.complained = None;
             self.most = self.shared.limits.connections;
         }
-        if self.seats.len() >= self.most && !self.make_room().await {
+        if self.seats.len() >= self.most && !self.make_room(Some(neighbourhood(client.ip()))).await {
             debug!(%client, "a connection is refused: all others are being answered");
             return;
         }
@@ -153,54 +154,99 @@ impl Connections {
         id
     }
 
-    /// Gives up the connection that is worth least: of those, one of whoever has most, and of them the oldest. It is closed
-    /// afterwards.
-    async fn make_room(&mut self) -> bool {
+    /// Gives up one connection for another, and says whether there was one to give up. It is closed afterwards.
+    async fn make_room(&mut self, newcomer: Option<IpAddr>) -> bool {
+        // What was chosen may be asked something in the same moment, and stays then.
+        for _ in 0..MOST_CHOICES {
+            let Some((least, seen)) = self.least(newcomer) else {
+                return false;
+            };
+            let is_given_up = self
+                .seats
+                .get(&least)
+                .is_none_or(|place| place.seat.give_up(seen, &place.task));
+            if !is_given_up {
+                continue;
+            }
+            // It waits for the other side, so that it ends at once. Otherwise more would be taken than were closed.
+            while let Some(ended) = self.tasks.join_next_with_id().await {
+                if self.forget(&ended) == least {
+                    break;
+                }
+            }
+            return true;
+        }
+        false
+    }
+
+    /// The connection to give up. While somebody has more than a fair share, it is one of whoever has most: otherwise one
+    /// address could drive out all others, by connections that are worth more than theirs. Of those it is the one that is
+    /// worth least, and of them the oldest.
+    fn least(&self, newcomer: Option<IpAddr>) -> Option<(Id, (Worth, Instant))> {
         let mut of_client: HashMap<IpAddr, usize> = HashMap::new();
         for place in self.seats.values() {
             *of_client.entry(place.client).or_default() += 1;
         }
-        let worth = |(id, place): (&Id, &Place)| {
-            let (worth, since) = place.seat.worth()?;
-            Some(((worth, Reverse(of_client.get(&place.client)), since), *id))
-        };
-        let least = self.seats.iter().filter_map(worth);
-        let Some((_, least)) = least.min_by_key(|(worth, _)| *worth) else {
-            return false;
-        };
-        if let Some(place) = self.seats.get(&least) {
-            place.task.abort();
+        let share = fair_share(self.most, of_client.len());
+        let of = |place: &Place| of_client.get(&place.client).copied().unwrap_or_default();
+        let worth = |(id, place): (&Id, &Place)| Some((*id, of(place), place.seat.worth()?));
+        let greedy = self
+            .seats
+            .iter()
+            .filter(|(_, place)| of(place) > share)
+            .filter_map(worth);
+        if let Some((id, _, seen)) = greedy.min_by_key(|(_, count, seen)| (Reverse(*count), *seen)) {
+            return Some((id, seen));
         }
-        // It waits for the other side, so that it ends at once. Otherwise more would be taken than were closed.
-        while let Some(ended) = self.tasks.join_next_with_id().await {
-            if self.forget(&ended) == least {
-                break;
-            }
+        // All of theirs are being answered: they wait, and others do not make room for them.
+        if newcomer.is_some_and(|client| of_client.get(&client).is_some_and(|count| *count > share)) {
+            return None;
         }
-        true
+        let all = self.seats.iter().filter_map(worth);
+        let least = all.min_by_key(|(_, count, (worth, since))| (*worth, Reverse(*count), *since));
+        least.map(|(id, _, seen)| (id, seen))
     }
 
     /// Want of files or memory, mostly: it passes, and neither ends the server nor keeps it busy. With fewer connections
     /// for a while, there is enough for the polls too.
     async fn not_accepted(&mut self, error: &std::io::Error) {
+        // Given up before it was taken: the next may be there.
         if matches!(
             error.kind(),
             ErrorKind::ConnectionAborted | ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset
         ) {
             return;
         }
+        // Something else, such as a firewall: fewer connections would be no remedy.
+        if !is_want(error) {
+            debug!("a connection cannot be taken: {error}");
+            sleep(AFTER_FAILURE).await;
+            return;
+        }
         if self.complained.is_none() {
             self.complained = Some(Instant::now());
-            let open = self.seats.len();
             warn!(
-                "connections cannot be taken beside {open} that are open ({error}): vigie makes do with fewer"
+                count = self.seats.len(),
+                %error,
+                "connections cannot be taken beside those that are open: vigie makes do with fewer"
             );
         }
         let fewer = (self.seats.len() / 4 * 3).max(FEWEST);
         self.most = fewer.min(self.shared.limits.connections);
-        while self.seats.len() > self.most && self.make_room().await {}
+        while self.seats.len() > self.most && self.make_room(None).await {}
         sleep(AFTER_FAILURE).await;
     }
+}
+
+/// Whether there is too little of something that connections take, so that fewer of them would help.
+fn is_want(error: &std::io::Error) -> bool {
+    let wanting = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
+    Errno::from_io_error(error).is_some_and(|error| wanting.contains(&error))
+}
+
+/// How many connections one client may have before it is the one to make room.
+fn fair_share(most: usize, clients: usize) -> usize {
+    most.checked_div(clients).unwrap_or(most).max(FEWEST)
 }
 
 /// Who a client is, for a fair share: of IPv6 everybody has as many addresses as they like, in one network.
@@ -216,8 +262,33 @@ fn neighbourhood(client: IpAddr) -> IpAddr {
 
 const COMPLAINT_EVERY: Duration = Duration::from_secs(60);
 
+/// A seat changes while it is chosen once in a great while.
+const MOST_CHOICES: usize = 16;
+
 /// Enough for a few Prometheus servers and a person.
 const FEWEST: usize = 8;
 
 /// Short for a scrape, and long for a processor.
 const AFTER_FAILURE: Duration = Duration::from_millis(50);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn want_is_told_from_what_fails_for_one_connection() {
+        let of = |error: Errno| is_want(&error.into());
+        for want in [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM] {
+            assert!(of(want), "{want}");
+        }
+        for other in [
+            Errno::CONNABORTED,
+            Errno::PROTO,
+            Errno::PERM,
+            Errno::NETDOWN,
+            Errno::HOSTUNREACH,
+        ] {
+            assert!(!of(other), "{other}");
+        }
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::Limits;
@@ -15,7 +16,9 @@ pub(super) struct Seat {
 struct State {
     phase: Phase,
     since: Instant,
-    /// Whether it has been answered before.
+    /// Whether the request that is being answered was let through to a route.
+    is_let_in: bool,
+    /// Whether it has been answered by a route before: whoever has no password stays a stranger.
     is_known: bool,
     /// Whether more was to be sent than the client takes.
     is_blocked: bool,
@@ -38,7 +41,7 @@ enum Phase {
 /// How readily a connection is given up for another: the least first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Worth {
-    /// It never finished a request.
+    /// No route ever answered it.
     Stranger,
     /// It waits between requests.
     Idle,
@@ -55,6 +58,7 @@ impl Seat {
             state: Mutex::new(State {
                 phase: Phase::New,
                 since: Instant::now(),
+                is_let_in: false,
                 is_known: false,
                 is_blocked: false,
             }),
@@ -79,7 +83,19 @@ impl Seat {
 
     /// A request is whole.
     pub(super) fn asked(&self) {
-        self.state().enter(Phase::Answering);
+        let mut state = self.state();
+        state.is_let_in = false;
+        if state.phase == Phase::Answered {
+            // Asked before the answer of before is taken: to ask on and on gains no time.
+            state.phase = Phase::Answering;
+        } else {
+            state.enter(Phase::Answering);
+        }
+    }
+
+    /// The request goes on to a route.
+    pub(super) fn let_in(&self) {
+        self.state().is_let_in = true;
     }
 
     /// The answer is whole, and waits to be taken.
@@ -102,7 +118,7 @@ impl Seat {
         state.is_blocked = false;
         if state.phase == Phase::Answered {
             state.enter(Phase::Idle);
-            state.is_known = true;
+            state.is_known |= state.is_let_in;
         }
     }
 
@@ -117,26 +133,24 @@ impl Seat {
             }
     }
 
-    /// Whether nothing is lost by closing it.
+    /// Whether no answer is lost by closing it.
     pub(super) fn is_quiet(&self) -> bool {
-        matches!(self.state().phase, Phase::New | Phase::Idle)
+        matches!(self.state().phase, Phase::New | Phase::Head | Phase::Idle)
     }
 
     /// What it is worth, and since when; nothing, if it must stay.
     pub(super) fn worth(&self) -> Option<(Worth, Instant)> {
+        self.state().worth(self.limits)
+    }
+
+    /// Ends its task, if it is still worth what it was: a request that has begun meanwhile is answered.
+    pub(super) fn give_up(&self, seen: (Worth, Instant), task: &AbortHandle) -> bool {
         let state = self.state();
-        let worth = match state.phase {
-            Phase::New | Phase::Head if !state.is_known => Worth::Stranger,
-            Phase::Idle => Worth::Idle,
-            Phase::New | Phase::Head => Worth::Asking,
-            Phase::Answering | Phase::Answered
-                if state.is_blocked || state.since.elapsed() >= self.limits.patience =>
-            {
-                Worth::Slow
-            }
-            Phase::Answering | Phase::Answered => return None,
-        };
-        Some((worth, state.since))
+        let is_as_seen = state.worth(self.limits) == Some(seen);
+        if is_as_seen {
+            task.abort();
+        }
+        is_as_seen
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -149,6 +163,21 @@ impl State {
     fn enter(&mut self, phase: Phase) {
         self.phase = phase;
         self.since = Instant::now();
+    }
+
+    fn worth(&self, limits: Limits) -> Option<(Worth, Instant)> {
+        let worth = match self.phase {
+            Phase::New | Phase::Head | Phase::Idle if !self.is_known => Worth::Stranger,
+            Phase::Idle => Worth::Idle,
+            Phase::New | Phase::Head => Worth::Asking,
+            Phase::Answering | Phase::Answered
+                if self.is_blocked || self.since.elapsed() >= limits.patience =>
+            {
+                Worth::Slow
+            }
+            Phase::Answering | Phase::Answered => return None,
+        };
+        Some((worth, self.since))
     }
 }
 
@@ -213,6 +242,7 @@ mod tests {
         for seat in [&idle, &asking, &answering, &blocked] {
             seat.heard();
             seat.asked();
+            seat.let_in();
         }
         blocked.blocked(true);
         assert_eq!(answering.worth(), None);
@@ -231,5 +261,61 @@ mod tests {
             [Worth::Stranger, Worth::Idle, Worth::Asking, Worth::Slow].map(Some)
         );
         assert!(worth.is_sorted());
+    }
+    #[tokio::test(start_paused = true)]
+    async fn who_was_never_let_in_stays_a_stranger() {
+        let refused = seat();
+        for _ in 0..2 {
+            refused.heard();
+            refused.asked();
+            refused.answered();
+            refused.sent();
+            assert_eq!(refused.worth().map(|(worth, _)| worth), Some(Worth::Stranger));
+        }
+        refused.asked();
+        refused.let_in();
+        refused.answered();
+        refused.sent();
+        assert_eq!(refused.worth().map(|(worth, _)| worth), Some(Worth::Idle));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn asking_on_without_taking_answers_gains_no_time() {
+        let limits = Limits::default();
+        let greedy = seat();
+        greedy.heard();
+        let asked = Instant::now();
+        for _ in 0..5 {
+            greedy.asked();
+            greedy.answered();
+            greedy.blocked(true);
+            pass(1).await;
+        }
+        assert_eq!(greedy.deadline(), asked + limits.answer);
+        assert_eq!(greedy.worth(), Some((Worth::Slow, asked)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_answer_is_lost_with_a_head_that_has_begun() {
+        let dribbling = seat();
+        dribbling.heard();
+        assert!(dribbling.is_quiet());
+        dribbling.asked();
+        assert!(!dribbling.is_quiet());
+    }
+
+    #[tokio::test]
+    async fn request_that_begins_while_its_seat_is_chosen_is_answered() {
+        let task = tokio::spawn(std::future::pending::<()>());
+        let chosen = seat();
+        let seen = chosen.worth().unwrap();
+        chosen.heard();
+        chosen.asked();
+        assert!(!chosen.give_up(seen, &task.abort_handle()));
+        chosen.answered();
+        chosen.sent();
+        let seen = chosen.worth().unwrap();
+        assert!(chosen.give_up(seen, &task.abort_handle()));
+        assert!(task.await.unwrap_err().is_cancelled());
     }
 }

@@ -1,15 +1,16 @@
 //! Compares passwords: off the async threads, one at a time, and each only once.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
 use sha2::Sha256;
-use tokio::sync::Semaphore;
+use tokio::sync::watch;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 
+use super::queue::{Job, Queue};
 use super::users::Users;
 
 /// What came of a comparison.
@@ -19,7 +20,7 @@ pub(in super::super) enum Verdict {
     Right,
     /// There is no such user, or it has another password.
     Wrong,
-    /// There are too many comparisons waiting for the same client.
+    /// There are too many comparisons waiting, of the same client or of all.
     TooMany,
 }
 
@@ -28,12 +29,10 @@ pub(in super::super) enum Verdict {
 pub(super) struct Checks {
     key: [u8; 32],
     verdicts: Mutex<Verdicts>,
-    /// One takes a processor for as long as it lasts, and the agent has other things to do.
-    turn: Arc<Semaphore>,
-    waiting: Mutex<HashMap<IpAddr, usize>>,
+    queue: Mutex<Queue>,
 }
 
-type Digest = [u8; 32];
+pub(super) type Digest = [u8; 32];
 
 /// Apart, so that guesses never drive out what is known to be right.
 #[derive(Default)]
@@ -53,8 +52,7 @@ impl Checks {
         Ok(Self {
             key,
             verdicts: Mutex::default(),
-            turn: Arc::new(Semaphore::new(1)),
-            waiting: Mutex::default(),
+            queue: Mutex::default(),
         })
     }
 
@@ -67,39 +65,95 @@ impl Checks {
         client: IpAddr,
     ) -> Verdict {
         let (hash, is_there) = users.hash(name);
-        let digest = self.digest(name, hash, &password);
+        let digest = self.digest(name, hash, is_there, &password);
         if let Some(verdict) = self.known(&digest) {
             return verdict;
         }
-        let Some(_waiting) = Waiting::take(self, client) else {
+        let Some(mut told) = self.place(digest, hash, is_there, password, client) else {
             return Verdict::TooMany;
         };
-        let Ok(turn) = Arc::clone(&self.turn).acquire_owned().await else {
-            return Verdict::TooMany;
-        };
-        // Whoever went before may have asked the same.
-        if let Some(verdict) = self.known(&digest) {
-            return verdict;
-        }
-        let (checks, hash) = (Arc::clone(self), hash.clone());
-        // It goes on, and is remembered, when the client has gone: its next request is answered at once.
-        let compared = tokio::task::spawn_blocking(move || {
-            let is_equal = bcrypt::verify(password.expose_secret(), hash.expose_secret()).unwrap_or(false);
-            let verdict = if is_equal && is_there {
-                Verdict::Right
-            } else {
-                Verdict::Wrong
-            };
-            checks.remember(digest, verdict);
-            drop(turn);
-            verdict
-        });
-        compared.await.unwrap_or(Verdict::Wrong)
+        // Its place may have been given to another.
+        let verdict = told.wait_for(Option::is_some).await;
+        verdict.map_or(Verdict::TooMany, |verdict| verdict.unwrap_or(Verdict::Wrong))
     }
 
-    fn digest(&self, name: &str, hash: &SecretString, password: &SecretSlice<u8>) -> Digest {
+    /// A place in the queue, or that of the same comparison. It is kept, and what comes of it is known, when the client has
+    /// gone: a scrape that gave up finds its answer the next time.
+    fn place(
+        self: &Arc<Self>,
+        digest: Digest,
+        hash: &SecretString,
+        is_there: bool,
+        password: SecretSlice<u8>,
+        client: IpAddr,
+    ) -> Option<watch::Receiver<Option<Verdict>>> {
+        let mut queue = locked(&self.queue);
+        if let Some(told) = queue.joined(&digest) {
+            return Some(told);
+        }
+        let (verdict, told) = watch::channel(self.known(&digest));
+        if told.borrow().is_some() {
+            return Some(told);
+        }
+        let job = Job {
+            digest,
+            hash: hash.clone(),
+            is_there,
+            password,
+            verdict,
+        };
+        if !queue.push(client, job) {
+            return None;
+        }
+        if !std::mem::replace(&mut queue.is_attended, true) {
+            tokio::spawn(Arc::clone(self).compare_all());
+        }
+        Some(told)
+    }
+
+    /// Makes all comparisons that wait, one after the other: one takes a processor for as long as it lasts, and the agent
+    /// has other things to do.
+    async fn compare_all(self: Arc<Self>) {
+        while let Some(job) = self.next() {
+            let Job {
+                digest,
+                hash,
+                is_there,
+                password,
+                verdict,
+            } = job;
+            let compared = tokio::task::spawn_blocking(move || {
+                bcrypt::verify(password.expose_secret(), hash.expose_secret()).unwrap_or(false)
+            });
+            // Nothing is known of one that broke down.
+            let came = compared.await.ok().map(|is_equal| {
+                if is_equal && is_there {
+                    Verdict::Right
+                } else {
+                    Verdict::Wrong
+                }
+            });
+            if let Some(came) = came {
+                self.remember(digest, came);
+            }
+            locked(&self.queue).made(&digest);
+            verdict.send_replace(Some(came.unwrap_or(Verdict::Wrong)));
+        }
+    }
+
+    fn next(&self) -> Option<Job> {
+        let mut queue = locked(&self.queue);
+        let next = queue.next();
+        queue.is_attended = next.is_some();
+        next
+    }
+
+    /// Whether the user is there is part of it: a name that is not is compared with the hash of another, and what came of
+    /// that says nothing of a user who has that hash, and the other way round.
+    fn digest(&self, name: &str, hash: &SecretString, is_there: bool, password: &SecretSlice<u8>) -> Digest {
         let mut digest = Hmac::<Sha256>::new_from_slice(&self.key).expect("HMAC takes a key of any length");
         let (name, hash) = (name.as_bytes(), hash.expose_secret().as_bytes());
+        digest.update(&[u8::from(is_there)]);
         for part in [name, hash, password.expose_secret()] {
             digest.update(&part.len().to_be_bytes());
             digest.update(part);
@@ -139,36 +193,6 @@ impl Checks {
     }
 }
 
-/// A place in the queue, given back when it is dropped.
-struct Waiting<'a> {
-    checks: &'a Checks,
-    client: IpAddr,
-}
-
-impl<'a> Waiting<'a> {
-    fn take(checks: &'a Checks, client: IpAddr) -> Option<Self> {
-        let mut waiting = locked(&checks.waiting);
-        let count = waiting.entry(client).or_default();
-        if *count >= MOST_WAITING {
-            return None;
-        }
-        *count += 1;
-        Some(Self { checks, client })
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        let mut waiting = locked(&self.checks.waiting);
-        if let Some(count) = waiting.get_mut(&self.client) {
-            *count -= 1;
-            if *count == 0 {
-                waiting.remove(&self.client);
-            }
-        }
-    }
-}
-
 // What a panic left there is as whole as ever.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -179,11 +203,9 @@ const MOST_RIGHT: usize = 1024;
 /// So that a scraper with a password of yesterday costs nothing.
 const MOST_WRONG: usize = 256;
 
-/// Of one address: more than a pair of Prometheus servers ask at once, and few enough that others get their turn.
-const MOST_WAITING: usize = 8;
-
 #[cfg(test)]
 mod tests {
+    use super::super::queue::MOST_OF_ONE;
     use super::*;
 
     const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
@@ -218,6 +240,29 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn renamed_user_comes_in_by_the_new_name_alone() {
+        let hash = bcrypt::hash("PasswordEXAMPLE", 4).unwrap();
+        let [old, new] =
+            ["old", "new"].map(|name| Users::read(vec![(name.to_owned(), hash.clone().into())]).unwrap());
+        for (first, then) in [(&old, &new), (&new, &old)] {
+            let checks = Arc::new(Checks::new().unwrap());
+            for _ in 0..2 {
+                for users in [first, then, first] {
+                    for name in ["old", "new"] {
+                        let expected = if users.hash(name).1 {
+                            Verdict::Right
+                        } else {
+                            Verdict::Wrong
+                        };
+                        let verdict = checks.check(users, name, secret("PasswordEXAMPLE"), CLIENT).await;
+                        assert_eq!(verdict, expected, "{name}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
     async fn guesses_drive_out_no_password_that_is_right() {
         let checks = Arc::new(Checks::new().unwrap());
         let users = users("PasswordEXAMPLE");
@@ -229,35 +274,53 @@ mod tests {
             checks.remember(digest, Verdict::Wrong);
         }
         assert_eq!(locked(&checks.verdicts).wrong.len(), MOST_WRONG);
-        let _none_is_compared = checks.turn.acquire().await.unwrap();
+        // None is compared.
+        locked(&checks.queue).is_attended = true;
         assert_eq!(right().await, Verdict::Right);
     }
 
     #[tokio::test]
     async fn one_client_does_not_fill_the_queue_of_others() {
         let checks = Arc::new(Checks::new().unwrap());
-        let users = Arc::new(users("PasswordEXAMPLE"));
-        let turn = checks.turn.acquire().await.unwrap();
-        let ask = |guess: usize, client: IpAddr| {
-            let (checks, users) = (Arc::clone(&checks), Arc::clone(&users));
-            async move {
-                let password = secret(&format!("GuessEXAMPLE{guess}"));
-                checks.check(&users, "prometheus", password, client).await
-            }
+        let users = users("PasswordEXAMPLE");
+        // None is compared for now.
+        locked(&checks.queue).is_attended = true;
+        let place = |guess: usize, client: IpAddr| {
+            let password = secret(&format!("GuessEXAMPLE{guess}"));
+            let (hash, is_there) = users.hash("prometheus");
+            let digest = checks.digest("prometheus", hash, is_there, &password);
+            checks.place(digest, hash, is_there, password, client)
         };
-        let waiting: Vec<_> = (0..MOST_WAITING)
-            .map(|guess| tokio::spawn(ask(guess, CLIENT)))
+        let waiting: Vec<_> = (0..MOST_OF_ONE)
+            .map(|guess| place(guess, CLIENT).unwrap())
             .collect();
-        while locked(&checks.waiting).get(&CLIENT) != Some(&MOST_WAITING) {
-            tokio::task::yield_now().await;
+        let ninth = checks
+            .check(&users, "prometheus", secret("NinthEXAMPLE"), CLIENT)
+            .await;
+        assert_eq!(ninth, Verdict::TooMany);
+        assert!(place(0, CLIENT).is_some(), "it waits already");
+        let other = place(MOST_OF_ONE, IpAddr::from([127, 0, 0, 2])).unwrap();
+        tokio::spawn(Arc::clone(&checks).compare_all());
+        for mut told in waiting.into_iter().chain([other]) {
+            let verdict = *told.wait_for(Option::is_some).await.unwrap();
+            assert_eq!(verdict, Some(Verdict::Wrong));
         }
-        assert_eq!(ask(MOST_WAITING, CLIENT).await, Verdict::TooMany);
-        let other = tokio::spawn(ask(0, IpAddr::from([127, 0, 0, 2])));
-        drop(turn);
-        assert_eq!(other.await.unwrap(), Verdict::Wrong);
-        for answered in waiting {
-            assert_eq!(answered.await.unwrap(), Verdict::Wrong);
+    }
+
+    #[tokio::test]
+    async fn scrape_that_gave_up_finds_its_password_compared_the_next_time() {
+        let checks = Arc::new(Checks::new().unwrap());
+        let users = users("PasswordEXAMPLE");
+        locked(&checks.queue).is_attended = true;
+        {
+            let mut asked =
+                std::pin::pin!(checks.check(&users, "prometheus", secret("PasswordEXAMPLE"), CLIENT));
+            assert!(futures_util::poll!(asked.as_mut()).is_pending());
         }
-        assert!(locked(&checks.waiting).is_empty());
+        // What waits is compared without anybody who asks.
+        Arc::clone(&checks).compare_all().await;
+        let (hash, is_there) = users.hash("prometheus");
+        let digest = checks.digest("prometheus", hash, is_there, &secret("PasswordEXAMPLE"));
+        assert_eq!(checks.known(&digest), Some(Verdict::Right));
     }
 }

@@ -54,6 +54,19 @@ impl Policy {
         self.is_verified
     }
 
+    /// Whether it lets in somebody whom the other keeps out, whatever the authorities.
+    pub(super) fn is_weaker_than(&self, other: &Self) -> bool {
+        (other.is_mandatory && !self.is_mandatory) || (other.is_verified && !self.is_verified)
+    }
+
+    /// The same where names are listed: nobody without a certificate has one of them.
+    pub(super) fn with_names(self, are_listed: bool) -> Self {
+        Self {
+            is_mandatory: self.is_mandatory || are_listed,
+            ..self
+        }
+    }
+
     /// What rustls asks, with these authorities and, if they are listed, these names.
     pub(super) fn verifier(
         &self,
@@ -76,8 +89,7 @@ impl Policy {
             None
         };
         Ok(Arc::new(Verifier {
-            // Nobody without a certificate has one of the names.
-            is_mandatory: self.is_mandatory || names.is_some(),
+            is_mandatory: self.is_mandatory,
             chains,
             authorities,
             names,

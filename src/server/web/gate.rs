@@ -48,7 +48,7 @@ impl Web {
                 (
                     StatusCode::TOO_MANY_REQUESTS,
                     [(header::RETRY_AFTER, "1")],
-                    "too many passwords of yours are being compared\n",
+                    "too many passwords are being compared\n",
                 )
                     .into_response(),
             ),

@@ -1,7 +1,8 @@
 //! Who may ask, and how it is spoken with: a file in the format of Prometheus' exporter-toolkit.
 //!
 //! It is looked at for every connection and every request, and read again when it or one of the files that it names has
-//! changed. What cannot be read then changes nothing, and is said once.
+//! changed. What cannot be read then changes nothing, and is said once. Nor does what asks less of clients: a file that is
+//! written in place is empty for a moment, and an empty file is a good one.
 
 mod checks;
 mod clients;
@@ -9,6 +10,7 @@ mod files;
 mod gate;
 mod headers;
 mod names;
+mod queue;
 mod tls;
 mod users;
 mod written;
@@ -21,9 +23,11 @@ use secrecy::ExposeSecret as _;
 use tokio_rustls::rustls::ServerConfig;
 use tracing::{error, info, warn};
 
+use crate::credentials::warn_of_readers;
 use checks::Checks;
 use files::{Marks, Reader};
 use gate::Bucket;
+use tls::Clients;
 use users::Users;
 use written::Rate;
 
@@ -59,14 +63,16 @@ struct State {
 pub(super) struct Loaded {
     /// Whether and how TLS is spoken.
     pub(super) tls: Option<Arc<ServerConfig>>,
-    /// The policy for certificates of clients, by its name.
-    clients: Option<String>,
+    /// What is asked of clients beside a password.
+    clients: Option<Clients>,
     /// Headers that are put over those of the answers.
     pub(super) headers: Headers,
     /// Who may come in.
     users: Users,
     rate: Option<Rate>,
     left_out: Vec<String>,
+    /// The files that secrets are in, and what they are.
+    secrets: Vec<(&'static str, PathBuf)>,
     /// Of all that was read.
     contents: [u8; 32],
 }
@@ -105,7 +111,7 @@ impl Web {
         let mut lines = vec![match (&loaded.tls, &loaded.clients) {
             (None, _) => "TLS: no".to_owned(),
             (Some(_), None) => "TLS: yes; clients show no certificate".to_owned(),
-            (Some(_), Some(clients)) => format!("TLS: yes; certificates of clients: {clients}"),
+            (Some(_), Some(clients)) => format!("TLS: yes; certificates of clients: {}", clients.name),
         }];
         lines.push(match loaded.users.len() {
             0 => "users: none, everybody may ask".to_owned(),
@@ -136,28 +142,32 @@ impl Web {
         }
         let (read, files, marks) = read(&self.path);
         (state.files, state.marks) = (files, marks);
-        let read = read.and_then(|new| {
-            if new.tls.is_some() == state.current.tls.is_some() {
-                Ok(new)
-            } else {
-                Err(Error {
-                    path: self.path.clone(),
-                    problem: "turns TLS on or off, which takes a restart of vigie".to_owned(),
-                })
-            }
+        let read = read.and_then(|new| match new.takes_a_restart_after(&state.current) {
+            None => Ok(new),
+            Some(what) => Err(Error {
+                path: self.path.clone(),
+                problem: format!("{what}, which takes a restart of vigie"),
+            }),
         });
         match read {
             Ok(new) => {
                 if new.contents != state.current.contents {
-                    info!("the web configuration file {} is taken anew", self.path.display());
-                    new.warn();
+                    info!(path = %self.path.display(), "the web configuration file is taken anew");
+                    if new.rate != state.current.rate {
+                        warn!(setting = "rate_limit", "this setting is taken at the next start");
+                    }
+                    new.warn(&self.path);
                     state.current = Arc::new(new);
                 }
                 state.refused = None;
             }
             Err(refused) if state.refused.as_ref() == Some(&refused) => {}
             Err(refused) => {
-                error!("{refused}; what was in force before stays");
+                error!(
+                    path = %self.path.display(),
+                    error = refused.problem,
+                    "the web configuration file cannot be taken; what was in force before stays"
+                );
                 state.refused = Some(refused);
             }
         }
@@ -166,14 +176,33 @@ impl Web {
 
     /// Says in the log what of the file is not done, and what is unwise in it.
     pub(super) fn warn(&self) {
-        self.current().warn();
+        self.current().warn(&self.path);
     }
 }
 
 impl Loaded {
-    fn warn(&self) {
-        for what in self.left_out.iter().map(String::as_str).chain(self.risk()) {
-            warn!("web configuration: {what}");
+    /// What of it is not taken while vigie runs.
+    fn takes_a_restart_after(&self, before: &Self) -> Option<&'static str> {
+        if self.tls.is_some() != before.tls.is_some() {
+            return Some("turns TLS on or off");
+        }
+        if self.users.is_empty() && !before.users.is_empty() {
+            return Some("takes away all users, so that everybody might ask");
+        }
+        let asks_less = match (&self.clients, &before.clients) {
+            (_, None) => false,
+            (None, Some(_)) => true,
+            (Some(clients), Some(before)) => clients.are_weaker_than(before),
+        };
+        asks_less.then_some("asks less of the certificates of clients")
+    }
+
+    fn warn(&self, path: &Path) {
+        for error in self.left_out.iter().map(String::as_str).chain(self.risk()) {
+            warn!(path = %path.display(), error, "not all of the web configuration file is as one may expect");
+        }
+        for (what, path) in &self.secrets {
+            warn_of_readers(what, path);
         }
     }
 
@@ -203,13 +232,20 @@ fn loaded(path: &Path, reader: &mut Reader) -> Result<Loaded, String> {
     let headers = headers::read(written.headers)?;
     let users = Users::read(written.users)?;
     let folder = path.parent().unwrap_or_else(|| Path::new(""));
+    let mut secrets = Vec::new();
+    if !users.is_empty() || written.tls.key.is_some() {
+        secrets.push(("web configuration file", path.to_owned()));
+    }
     let tls = if written.tls.is_there() {
         Some(tls::read(written.tls, folder, reader)?)
     } else {
         None
     };
     let (tls, clients, left_out) = match tls {
-        Some(tls) => (Some(tls.config), tls.clients, tls.left_out),
+        Some(tls) => {
+            secrets.extend(tls.key_file.map(|path| ("private key of the page", path)));
+            (Some(tls.config), tls.clients, tls.left_out)
+        }
         None => (None, None, Vec::new()),
     };
     Ok(Loaded {
@@ -219,6 +255,7 @@ fn loaded(path: &Path, reader: &mut Reader) -> Result<Loaded, String> {
         users,
         rate: written.rate,
         left_out,
+        secrets,
         contents: [0; 32],
     })
 }

@@ -18,9 +18,27 @@ use super::yaml::Read;
 /// TLS, and what of the file it does not do.
 pub(super) struct Tls {
     pub(super) config: Arc<ServerConfig>,
-    /// The policy by its name, where clients are asked for certificates.
-    pub(super) clients: Option<String>,
+    /// What is asked of clients, where they are asked for certificates.
+    pub(super) clients: Option<Clients>,
     pub(super) left_out: Vec<String>,
+    /// The file of the private key, where it has one of its own.
+    pub(super) key_file: Option<PathBuf>,
+}
+
+/// What is asked of clients.
+pub(super) struct Clients {
+    /// The policy by its name.
+    pub(super) name: String,
+    policy: Policy,
+    /// Whether their certificates need one of the names that are listed.
+    have_names: bool,
+}
+
+impl Clients {
+    /// Whether these let in somebody whom the others keep out, whatever the authorities and the names.
+    pub(super) fn are_weaker_than(&self, others: &Self) -> bool {
+        self.policy.is_weaker_than(&others.policy) || (others.have_names && !self.have_names)
+    }
 }
 
 /// TLS from what is written; paths are below the file's folder.
@@ -59,7 +77,9 @@ pub(super) fn read(written: WrittenTls, folder: &Path, reader: &mut Reader) -> R
     } else {
         Vec::new()
     };
-    let policy = Policy::parse(written.client_auth_type.as_deref())?;
+    let have_names = written.client_allowed_sans.is_some();
+    let policy =
+        Policy::parse(written.client_auth_type.as_deref())?.map(|policy| policy.with_names(have_names));
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(&versions)
         .map_err(|error| format!("`tls_server_config` leaves nothing to speak ({error})"))?;
@@ -97,8 +117,16 @@ pub(super) fn read(written: WrittenTls, folder: &Path, reader: &mut Reader) -> R
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Tls {
         config: Arc::new(config),
-        clients: written.client_auth_type.filter(|_| policy.is_some()),
+        clients: policy.map(|policy| Clients {
+            name: written.client_auth_type.unwrap_or_default(),
+            policy,
+            have_names,
+        }),
         left_out,
+        key_file: match key {
+            Source::File(path, _) => Some(path),
+            Source::Inline(..) => None,
+        },
     })
 }
 
