@@ -125,6 +125,19 @@ const PROMISES: [Promise; 7] = [
                 "secret_in_an_answer_that_is_not_understood_is_told_to_nobody",
             ),
             ("tests/faults/promises.rs", "no_argument_takes_a_secret"),
+            (
+                "tests/sources/canary.rs",
+                "secret_of_the_environment_and_of_files_is_nowhere_else",
+            ),
+            ("tests/sources/canary.rs", "secret_on_loan_is_nowhere_else"),
+            (
+                "tests/sources/canary.rs",
+                "secret_in_what_cannot_be_used_is_in_no_error",
+            ),
+            (
+                "tests/sources/canary.rs",
+                "memory_is_in_no_dump_and_closed_to_the_same_user",
+            ),
             ("tests/faults/promises.rs", "service_leaves_no_core_dump"),
             (
                 "tests/killed/calls.rs",
