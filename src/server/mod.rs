@@ -17,6 +17,7 @@ mod places;
 mod query;
 mod reload;
 mod web;
+mod work;
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -27,7 +28,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{RawQuery, State};
+use axum::extract::{FromRef, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
@@ -38,6 +39,7 @@ use tracing::warn;
 
 use crate::exposition::Page;
 use discovery::Wanted;
+use work::Work;
 
 pub use connections::Limits;
 pub use reload::{Outcome, Reload};
@@ -125,7 +127,23 @@ fn router(page: Arc<Page>, reloads: Option<mpsc::Sender<Reload>>) -> Router {
                 "nothing here; the metrics are at /metrics\n",
             )
         })
-        .with_state(page)
+        .with_state(Served {
+            page,
+            work: Work::new(),
+        })
+}
+
+/// What routes answer with.
+#[derive(Clone)]
+struct Served {
+    page: Arc<Page>,
+    work: Work,
+}
+
+impl FromRef<Served> for Arc<Page> {
+    fn from_ref(served: &Served) -> Self {
+        Self::clone(&served.page)
+    }
 }
 
 async fn metrics(State(page): State<Arc<Page>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
@@ -161,17 +179,20 @@ async fn metrics(State(page): State<Arc<Page>>, RawQuery(query): RawQuery, heade
     response
 }
 
-async fn targets(State(page): State<Arc<Page>>, RawQuery(query): RawQuery) -> Response {
+async fn targets(State(Served { page, work }): State<Served>, RawQuery(query): RawQuery) -> Response {
     let wanted = match Wanted::parse(query.as_deref(), &page) {
         Ok(wanted) => wanted,
         Err(refusal) => return (StatusCode::BAD_REQUEST, refusal).into_response(),
     };
     // Inflating and writing ten thousand targets takes longer than a scrape may wait for.
-    let listed = tokio::task::spawn_blocking(move || wanted.targets(&page)).await;
+    let listed = work.run(move || wanted.targets(&page)).await;
     match listed {
-        Ok(Ok(list)) => ([(header::CONTENT_TYPE, "application/json")], list).into_response(),
+        Ok(Ok(list)) => match work.body(list) {
+            Some(body) => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),
+            None => work::busy(),
+        },
         Ok(Err(why)) => (StatusCode::SERVICE_UNAVAILABLE, why).into_response(),
-        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        Err(refused) => refused,
     }
 }
 
@@ -187,16 +208,15 @@ async fn ready(State(page): State<Arc<Page>>) -> Response {
     }
 }
 
-async fn people_page(State(page): State<Arc<Page>>, RawQuery(query): RawQuery) -> Response {
+async fn people_page(State(Served { page, work }): State<Served>, RawQuery(query): RawQuery) -> Response {
     let wanted = match people::Wanted::parse(query.as_deref(), &page) {
         Ok(wanted) => wanted,
         Err(refusal) => return (StatusCode::BAD_REQUEST, refusal).into_response(),
     };
     // Reading the lines of ten thousand instances takes longer than a scrape may wait for.
-    let rendered = tokio::task::spawn_blocking(move || wanted.render(&page)).await;
-    match rendered {
+    match work.run(move || wanted.render(&page)).await {
         Ok(text) => (people::headers(), Html(text)).into_response(),
-        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        Err(busy) => busy,
     }
 }
 
