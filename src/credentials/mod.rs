@@ -15,7 +15,7 @@ mod remote;
 pub mod role;
 mod source;
 
-use std::{env, ffi::OsString, fmt, sync::Arc};
+use std::{env, ffi::OsString, fmt, path::Path, sync::Arc};
 
 use secrecy::SecretString;
 
@@ -31,6 +31,14 @@ pub use source::{Current, Found, Marks, Source};
 
 /// The environment, as a function so that tests need not change the process's own.
 pub type Variables = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// Warns of a file with a secret in it that others can read.
+pub(crate) fn warn_of_readers(what: &'static str, path: &Path) {
+    // Whoever reads it says what is wrong with it.
+    if let Ok(stamp) = Stamp::of(path, what) {
+        stamp.warn_of_readers(what, path);
+    }
+}
 
 /// The environment of this process.
 ///

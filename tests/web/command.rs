@@ -1,5 +1,6 @@
 //! `vigie` with a web configuration file in its settings.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use reqwest::StatusCode;
@@ -148,6 +149,28 @@ async fn healthy(address: &str) {
     let url = format!("https://{address}/-/healthy");
     let asked = run(&mut vigie(&["health", "--url", &url])).await;
     assert_eq!((asked.code, asked.stderr.as_str()), (Some(0), ""));
+}
+
+#[tokio::test]
+async fn secrets_that_others_can_read_are_told() {
+    let folder = Folder::new();
+    folder.web(&format!(
+        "{TLS}basic_auth_users: {{prometheus: {}}}\n",
+        hash("PasswordEXAMPLE")
+    ));
+    for (mode, times) in [(0o644, 1), (0o640, 1), (0o600, 0)] {
+        for file in ["web.yml", "server.key"] {
+            let mode = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(folder.path().join(file), mode).unwrap();
+        }
+        let (agent, _) = running(&folder).await;
+        let (_, _, said) = agent.end("TERM").await;
+        for file in ["web.yml", "server.key"] {
+            let lines = said.lines();
+            let told = lines.filter(|line| line.contains("others can read this file") && line.contains(file));
+            assert_eq!(told.count(), times, "{file} {mode:o} {said}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -1,12 +1,13 @@
 //! The files that a web configuration is made of: read with a limit, and known again by their marks.
 
 use std::fs::{self, File};
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::zeroize::Zeroizing;
+use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 
 /// Reads files, and remembers which and what was in them.
@@ -23,26 +24,15 @@ impl Reader {
         // Before it is read, so that a change in between shows; and a file that is not there may come.
         self.paths.push(path.to_owned());
         self.marks.push(path);
-        let told = |error: std::io::Error| {
-            format!("cannot be read ({error}): make it readable to the user that vigie runs as")
-        };
-        // Opening a pipe would wait for somebody to write into it.
-        if !fs::metadata(path).map_err(told)?.is_file() {
-            return Err("is no regular file".to_owned());
-        }
-        let mut text = String::new();
-        let file = File::open(path).map_err(told)?;
-        let read = file.take(LIMIT + 1).read_to_string(&mut text);
-        let text = SecretString::from(text);
-        match read {
-            Ok(length) if length as u64 > LIMIT => return Err("is larger than 1 MiB".to_owned()),
-            Ok(_) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
-                return Err("is not UTF-8 text".to_owned());
+        let text = text(path).map_err(|unread| match unread {
+            Unread::Failed(error) => {
+                // That passes, as want of descriptors does, without a change of the file.
+                self.marks.is_unsure = true;
+                format!("cannot be read ({error}): make it readable to the user that vigie runs as")
             }
-            Err(error) => return Err(told(error)),
-        }
-        let bytes = secrecy::ExposeSecret::expose_secret(&text).as_bytes();
+            Unread::Refused(why) => why.to_owned(),
+        })?;
+        let bytes = text.expose_secret().as_bytes();
         self.contents.update(bytes.len().to_be_bytes());
         self.contents.update(bytes);
         Ok(text)
@@ -54,12 +44,45 @@ impl Reader {
     }
 }
 
+enum Unread {
+    Failed(io::Error),
+    /// What is in it, or what it is, is of no use.
+    Refused(&'static str),
+}
+
+fn text(path: &Path) -> Result<SecretString, Unread> {
+    let metadata = fs::metadata(path).map_err(Unread::Failed)?;
+    // Opening a pipe would wait for somebody to write into it.
+    if !metadata.is_file() {
+        return Err(Unread::Refused("is no regular file"));
+    }
+    if metadata.len() > LIMIT {
+        return Err(Unread::Refused("is larger than 1 MiB"));
+    }
+    let file = File::open(path).map_err(Unread::Failed)?;
+    // Of the right size: one that grows or shrinks leaves copies of secrets behind.
+    let size = usize::try_from(metadata.len()).unwrap_or_default();
+    let mut bytes = Zeroizing::new(Vec::with_capacity(size));
+    let read = file.take(LIMIT + 1).read_to_end(&mut bytes);
+    if read.map_err(Unread::Failed)? as u64 > LIMIT {
+        return Err(Unread::Refused("is larger than 1 MiB"));
+    }
+    match String::from_utf8(std::mem::take(&mut *bytes)) {
+        Ok(text) => Ok(text.into()),
+        Err(other) => {
+            drop(Zeroizing::new(other.into_bytes()));
+            Err(Unread::Refused("is not UTF-8 text"))
+        }
+    }
+}
+
 /// What tells whether files are still those that were read.
 #[derive(Debug, Default)]
 pub(super) struct Marks {
     marks: Vec<Option<[i64; 7]>>,
-    /// Whether one was changed so lately that the clock of the file system may give the next change the same time.
-    is_young: bool,
+    /// Whether one was changed so lately that the clock of the file system may give the next change the same time, or
+    /// could not be read.
+    is_unsure: bool,
 }
 
 impl Marks {
@@ -75,7 +98,7 @@ impl Marks {
         let metadata = fs::metadata(path).ok();
         if let Some(modified) = metadata.as_ref().and_then(|metadata| metadata.modified().ok()) {
             // A time to come has no age.
-            self.is_young |= modified.elapsed().is_ok_and(|age| age < YOUNG);
+            self.is_unsure |= modified.elapsed().is_ok_and(|age| age < YOUNG);
         }
         self.marks.push(metadata.map(|metadata| {
             [
@@ -92,7 +115,7 @@ impl Marks {
 
     /// Whether files with these marks now are surely those that had these marks before.
     pub(super) fn are_surely(&self, before: &Self) -> bool {
-        !before.is_young && self.marks == before.marks
+        !before.is_unsure && self.marks == before.marks
     }
 }
 
@@ -131,5 +154,26 @@ mod tests {
         assert!(is_surely(&before));
         fs::write(&path, "two").unwrap();
         assert!(!is_surely(&before));
+    }
+
+    #[test]
+    fn failure_to_read_is_tried_again_and_bad_content_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let is_surely = |path: &Path| {
+            let mut reader = Reader::default();
+            assert!(reader.read(path).is_err());
+            let (paths, before, _) = reader.finish();
+            Marks::of(&paths).are_surely(&before)
+        };
+        assert!(!is_surely(&folder.path().join("gone")));
+        let path = folder.path().join("file");
+        fs::write(&path, b"\xff").unwrap();
+        let long_ago = SystemTime::now() - Duration::from_secs(60);
+        let file = File::options().write(true).open(&path).unwrap();
+        file.set_modified(long_ago).unwrap();
+        assert!(is_surely(&path));
+        file.set_len(LIMIT + 1).unwrap();
+        file.set_modified(long_ago).unwrap();
+        assert!(is_surely(&path));
     }
 }

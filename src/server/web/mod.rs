@@ -23,6 +23,7 @@ use secrecy::ExposeSecret as _;
 use tokio_rustls::rustls::ServerConfig;
 use tracing::{error, info, warn};
 
+use crate::credentials::warn_of_readers;
 use checks::Checks;
 use files::{Marks, Reader};
 use gate::Bucket;
@@ -70,6 +71,8 @@ pub(super) struct Loaded {
     users: Users,
     rate: Option<Rate>,
     left_out: Vec<String>,
+    /// The files that secrets are in, and what they are.
+    secrets: Vec<(&'static str, PathBuf)>,
     /// Of all that was read.
     contents: [u8; 32],
 }
@@ -191,6 +194,9 @@ impl Loaded {
         for what in self.left_out.iter().map(String::as_str).chain(self.risk()) {
             warn!("web configuration: {what}");
         }
+        for (what, path) in &self.secrets {
+            warn_of_readers(what, path);
+        }
     }
 
     fn risk(&self) -> Option<&'static str> {
@@ -219,13 +225,20 @@ fn loaded(path: &Path, reader: &mut Reader) -> Result<Loaded, String> {
     let headers = headers::read(written.headers)?;
     let users = Users::read(written.users)?;
     let folder = path.parent().unwrap_or_else(|| Path::new(""));
+    let mut secrets = Vec::new();
+    if !users.is_empty() || written.tls.key.is_some() {
+        secrets.push(("web configuration file", path.to_owned()));
+    }
     let tls = if written.tls.is_there() {
         Some(tls::read(written.tls, folder, reader)?)
     } else {
         None
     };
     let (tls, clients, left_out) = match tls {
-        Some(tls) => (Some(tls.config), tls.clients, tls.left_out),
+        Some(tls) => {
+            secrets.extend(tls.key_file.map(|path| ("private key of the page", path)));
+            (Some(tls.config), tls.clients, tls.left_out)
+        }
         None => (None, None, Vec::new()),
     };
     Ok(Loaded {
@@ -235,6 +248,7 @@ fn loaded(path: &Path, reader: &mut Reader) -> Result<Loaded, String> {
         users,
         rate: written.rate,
         left_out,
+        secrets,
         contents: [0; 32],
     })
 }

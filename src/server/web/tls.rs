@@ -21,6 +21,8 @@ pub(super) struct Tls {
     /// What is asked of clients, where they are asked for certificates.
     pub(super) clients: Option<Clients>,
     pub(super) left_out: Vec<String>,
+    /// The file of the private key, where it has one of its own.
+    pub(super) key_file: Option<PathBuf>,
 }
 
 /// What is asked of clients.
@@ -121,6 +123,10 @@ pub(super) fn read(written: WrittenTls, folder: &Path, reader: &mut Reader) -> R
             have_names,
         }),
         left_out,
+        key_file: match key {
+            Source::File(path, _) => Some(path),
+            Source::Inline(..) => None,
+        },
     })
 }
 
