@@ -3,12 +3,13 @@
 mod tls;
 
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use reqwest::Url;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
 use super::{Failure, Given, ListenArgument};
@@ -87,7 +88,11 @@ fn read(answer: &str) -> anyhow::Result<Sign> {
 }
 
 async fn connected(url: &Url) -> anyhow::Result<TcpStream> {
-    let addresses = url.socket_addrs(|| None).context("looking up the host")?;
+    let (host, port) = (url.host_str().unwrap_or_default(), url.port_or_known_default());
+    // Without the brackets of IPv6. What looks it up may take longer than the limit, and must not hold it up.
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let addresses = lookup_host((host, port.unwrap_or_default())).await;
+    let addresses: Vec<SocketAddr> = addresses.context("looking up the host")?.collect();
     Ok(TcpStream::connect(&addresses[..]).await?)
 }
 
