@@ -322,8 +322,7 @@ async fn end_waits_for_no_idle_connection_and_takes_no_new_one() {
     scene.end.send(()).expect("the server runs");
 
     let ended = tokio::time::timeout(DEADLINE, scene.server).await;
-    let ended = ended.expect("the server ends").expect("it does not panic");
-    ended.expect("it ends well");
+    ended.expect("the server ends").expect("it does not panic");
     assert!(TcpStream::connect(scene.address).await.is_err());
 }
 
@@ -426,7 +425,7 @@ struct Scene {
     agent: Agent,
     address: SocketAddr,
     end: oneshot::Sender<()>,
-    server: JoinHandle<std::io::Result<()>>,
+    server: JoinHandle<()>,
     _demo: Demo,
 }
 

@@ -85,9 +85,8 @@ pub async fn run(
     listener: TcpListener,
     page: Arc<Page>,
     shutdown: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()> {
+) {
     run_with(listener, page, Options::default(), shutdown).await;
-    Ok(())
 }
 
 /// Serves until `shutdown` is over, then lets the requests under way end, for four seconds at most.
