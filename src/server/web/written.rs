@@ -230,12 +230,23 @@ mod tests {
             ),
             ("rate_limit: {interval: SecretEXAMPLE, burst: 1}", "no duration"),
             ("rate_limit: {interval: 1s}", "burst"),
+            ("basic_auth_users: {007: SecretEXAMPLE}", "put it in quotes"),
+            ("basic_auth_users: {True: SecretEXAMPLE}", "put it in quotes"),
+            ("basic_auth_users: {1.0: SecretEXAMPLE}", "put it in quotes"),
+            ("basic_auth_users: {[a]: SecretEXAMPLE}", "no text"),
             ("a: 1\n---\nb: 1", "more than one document"),
         ] {
             let refused = read(text).err().unwrap_or_default();
             assert!(refused.contains(told), "{text}: {refused}");
             assert!(!refused.contains("SecretEXAMPLE"), "{refused}");
         }
+    }
+
+    #[test]
+    fn name_in_quotes_is_the_name() {
+        let written = read("basic_auth_users: {'007': a, \"True\": b, yes: c}").unwrap();
+        let names: Vec<_> = written.users.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["007", "True", "yes"]);
     }
 
     #[test]

@@ -45,9 +45,18 @@ impl Table {
             }
             _ => return Err(format!("`{name}` is no table: write keys and values below it")),
         };
-        let keys = entries.into_iter().map(|(key, value)| match scalar(&key) {
-            Some(key) => Ok((key, value)),
-            None => Err(format!("`{name}` has a key that is no text")),
+        let place = if name.is_empty() {
+            String::new()
+        } else {
+            format!("in `{name}` ")
+        };
+        let keys = entries.into_iter().map(|(key, value)| match key {
+            Yaml::String(key) => Ok((key, value)),
+            // `007` would be the name `7`, and `True` the name `true`.
+            Yaml::Integer(_) | Yaml::Real(_) | Yaml::Boolean(_) => Err(format!(
+                "{place}has a name that YAML reads as a number or as true or false: put it in quotes"
+            )),
+            _ => Err(format!("{place}has a name that is no text")),
         });
         let left = keys.collect::<Read<_>>()?;
         Ok(Self { name, left })
