@@ -3,7 +3,7 @@
 use vigie::server::Limits;
 
 use crate::certificates;
-use crate::requests::{Ask, trusting};
+use crate::requests::{Ask, trusting, trusting_and_keeping};
 use crate::scene::{Folder, Scene, hash};
 
 async fn status(folder: &Folder, scene: &Scene, password: &'static str) -> Option<u16> {
@@ -161,6 +161,31 @@ async fn file_that_asks_less_of_clients_is_not_taken_while_it_runs() {
         std::fs::write(&file, &after).unwrap();
         assert_eq!(ask().await, status, "{after}");
     }
+}
+
+#[tokio::test]
+async fn connection_of_before_is_closed_once_tls_is_another() {
+    let folder = Folder::new();
+    let tls = "tls_server_config: {cert_file: server.crt, key_file: server.key}";
+    let file = folder.web(tls);
+    let scene = Scene::serve(Some(&file), Limits::default()).await;
+    let client = trusting_and_keeping(&folder.path().join("server.crt"));
+    let closes = async || {
+        let url = format!("https://{}/-/healthy", scene.address);
+        let answer = client.get(url).send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), 200);
+        let closes = answer
+            .headers()
+            .get("connection")
+            .is_some_and(|value| value == "close");
+        answer.bytes().await.unwrap();
+        closes
+    };
+    assert!(!closes().await);
+    assert!(!closes().await);
+    folder.web(&format!("{tls}\n# another\n"));
+    assert!(closes().await, "the connection of before");
+    assert!(!closes().await, "a new one");
 }
 
 #[tokio::test]

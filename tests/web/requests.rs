@@ -83,9 +83,18 @@ impl Ask {
 
 /// A client that trusts this certificate and no other.
 pub(crate) fn trusting(certificate: &Path) -> Client {
+    built(builder(), certificate)
+}
+
+/// The same, which asks again on a connection that it has.
+pub(crate) fn trusting_and_keeping(certificate: &Path) -> Client {
+    built(builder().pool_max_idle_per_host(1), certificate)
+}
+
+fn built(builder: ClientBuilder, certificate: &Path) -> Client {
     let certificate = Certificate::from_pem(&std::fs::read(certificate).expect("the client can be made"))
         .expect("it is good");
-    builder()
+    builder
         .tls_certs_only([certificate])
         .build()
         .expect("the client can be made")

@@ -19,6 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
 use tracing::debug;
 
 use super::seat::Seat;
@@ -31,14 +32,14 @@ pub(super) async fn hold(stream: TcpStream, client: SocketAddr, seat: Arc<Seat>,
     stream.set_nodelay(true).ok();
     let tls = shared.web.as_ref().and_then(|web| web.current().tls.clone());
     let Some(tls) = tls else {
-        return converse(stream, client, seat, &shared).await;
+        return converse(stream, client, seat, &shared, None).await;
     };
     let agreed = async {
         if begins_in_plain(&stream).await? {
             answer_in_plain(stream).await?;
             return Ok(None);
         }
-        TlsAcceptor::from(tls).accept(stream).await.map(Some)
+        TlsAcceptor::from(Arc::clone(&tls)).accept(stream).await.map(Some)
     };
     let agreed = shared
         .drain
@@ -47,7 +48,7 @@ pub(super) async fn hold(stream: TcpStream, client: SocketAddr, seat: Arc<Seat>,
     match agreed {
         Some(Ok(Ok(Some(stream)))) => {
             seat.agreed();
-            converse(stream, client, seat, &shared).await;
+            converse(stream, client, seat, &shared, Some(tls)).await;
         }
         // Anybody who scans ports brings these about.
         Some(Ok(Err(error))) => debug!(%client, "TLS is not agreed on: {error}"),
@@ -72,16 +73,21 @@ async fn answer_in_plain(mut stream: TcpStream) -> std::io::Result<()> {
 }
 
 /// Requests and answers, until either side ends it or its time is over.
-async fn converse<S>(stream: S, client: SocketAddr, seat: Arc<Seat>, shared: &Shared)
-where
+async fn converse<S>(
+    stream: S,
+    client: SocketAddr,
+    seat: Arc<Seat>,
+    shared: &Shared,
+    agreed: Option<Arc<ServerConfig>>,
+) where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let routes = TowerToHyperService::new(shared.routes.clone());
     let service = service_fn(|request| {
-        let (seat, routes) = (Arc::clone(&seat), &routes);
+        let (seat, routes, agreed) = (Arc::clone(&seat), &routes, agreed.as_ref());
         seat.asked();
         async move {
-            let answer = answer(request, client, &seat, routes, shared).await;
+            let answer = answer(request, client, &seat, routes, shared, agreed).await;
             Ok::<_, Infallible>(answer.map(|body| Answer { body, seat }))
         }
     });
@@ -124,6 +130,7 @@ async fn answer(
     seat: &Seat,
     routes: &TowerToHyperService<axum::Router>,
     shared: &Shared,
+    agreed: Option<&Arc<ServerConfig>>,
 ) -> Response {
     let web = shared.web.as_ref().map(|web| (web, web.current()));
     let (mut parts, body) = request.into_parts();
@@ -149,6 +156,16 @@ async fn answer(
     };
     let configured = web.as_ref().map_or(&[][..], |(_, loaded)| &loaded.headers);
     web::complete(answer.headers_mut(), configured);
+    // The certificate of a client is looked at when a connection begins: what is asked of it now is asked of the next one.
+    let current = web.as_ref().and_then(|(_, loaded)| loaded.tls.as_ref());
+    let is_current = match (agreed, current) {
+        (Some(agreed), Some(current)) => Arc::ptr_eq(agreed, current),
+        _ => true,
+    };
+    if !is_current {
+        let close = HeaderValue::from_static("close");
+        answer.headers_mut().insert(header::CONNECTION, close);
+    }
     answer
 }
 
