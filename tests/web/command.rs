@@ -174,6 +174,47 @@ async fn secrets_that_others_can_read_are_told() {
 }
 
 #[tokio::test]
+async fn what_becomes_of_a_changed_file_is_told_in_fields() {
+    let folder = Folder::new();
+    let users = format!("basic_auth_users: {{prometheus: {}}}\n", hash("PasswordEXAMPLE"));
+    folder.web(&users);
+    let (agent, url) = running(&folder).await;
+    let (_, address) = url.split_once("://").unwrap();
+    for text in [
+        format!("{users}rate_limit: {{interval: 1s, burst: 9}}\n"),
+        String::new(),
+        CANARY.to_owned(),
+    ] {
+        folder.web(&text);
+        let answer = Ask::PLAIN
+            .send(folder.path(), address.parse().unwrap(), "/metrics")
+            .await;
+        assert_eq!(answer.status(), Some(401));
+    }
+    let (_, _, said) = agent.end("TERM").await;
+    let path = folder.path().join("web.yml");
+    let line = |message: &str, fields: &[&str]| {
+        let mut lines = said.lines().filter(|line| line.contains(message));
+        let all = |line: &&str| fields.iter().all(|field| line.contains(field));
+        assert!(lines.any(|line| all(&line)), "{message} {fields:?}: {said}");
+    };
+    let path = format!("path={}", path.display());
+    line("INFO the web configuration file is taken anew", &[&path]);
+    line(
+        "WARN this setting is taken at the next start",
+        &["setting=", "rate_limit"],
+    );
+    let refused = "ERROR the web configuration file cannot be taken; what was in force before stays";
+    line(
+        refused,
+        &[&path, "error=", "takes away all users", "takes a restart"],
+    );
+    line(refused, &[&path, "error=", "is no table"]);
+    let risk = "WARN not all of the web configuration file is as one may expect";
+    line(risk, &[&path, "error=", "for want of TLS"]);
+}
+
+#[tokio::test]
 async fn want_of_descriptors_ends_nothing_and_delays_no_scrape() {
     let folder = Folder::new();
     folder.web("");

@@ -225,9 +225,10 @@ impl Connections {
         }
         if self.complained.is_none() {
             self.complained = Some(Instant::now());
-            let open = self.seats.len();
             warn!(
-                "connections cannot be taken beside {open} that are open ({error}): vigie makes do with fewer"
+                count = self.seats.len(),
+                %error,
+                "connections cannot be taken beside those that are open: vigie makes do with fewer"
             );
         }
         let fewer = (self.seats.len() / 4 * 3).max(FEWEST);

@@ -152,15 +152,22 @@ impl Web {
         match read {
             Ok(new) => {
                 if new.contents != state.current.contents {
-                    info!("the web configuration file {} is taken anew", self.path.display());
-                    new.warn();
+                    info!(path = %self.path.display(), "the web configuration file is taken anew");
+                    if new.rate != state.current.rate {
+                        warn!(setting = "rate_limit", "this setting is taken at the next start");
+                    }
+                    new.warn(&self.path);
                     state.current = Arc::new(new);
                 }
                 state.refused = None;
             }
             Err(refused) if state.refused.as_ref() == Some(&refused) => {}
             Err(refused) => {
-                error!("{refused}; what was in force before stays");
+                error!(
+                    path = %self.path.display(),
+                    error = refused.problem,
+                    "the web configuration file cannot be taken; what was in force before stays"
+                );
                 state.refused = Some(refused);
             }
         }
@@ -169,7 +176,7 @@ impl Web {
 
     /// Says in the log what of the file is not done, and what is unwise in it.
     pub(super) fn warn(&self) {
-        self.current().warn();
+        self.current().warn(&self.path);
     }
 }
 
@@ -190,9 +197,9 @@ impl Loaded {
         asks_less.then_some("asks less of the certificates of clients")
     }
 
-    fn warn(&self) {
-        for what in self.left_out.iter().map(String::as_str).chain(self.risk()) {
-            warn!("web configuration: {what}");
+    fn warn(&self, path: &Path) {
+        for error in self.left_out.iter().map(String::as_str).chain(self.risk()) {
+            warn!(path = %path.display(), error, "not all of the web configuration file is as one may expect");
         }
         for (what, path) in &self.secrets {
             warn_of_readers(what, path);
