@@ -40,7 +40,7 @@ async fn compare(folder: &Folder, web: &str, asks: &[(&str, Ask)]) -> Vec<Option
 async fn users_get_the_same_statuses() {
     let folder = Folder::new();
     let web = format!(
-        "basic_auth_users:\n  prometheus: {}\n  '': {}\n  7: {}\n  long: {}\n  bytes: {}\n",
+        "basic_auth_users:\n  prometheus: {}\n  '': {}\n  '7': {}\n  long: {}\n  bytes: {}\n",
         hash("PasswordEXAMPLE"),
         hash("EmptyNameEXAMPLE"),
         hash(""),
