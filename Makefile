@@ -7,7 +7,7 @@ export TEST_PROMTOOL ?= $(CURDIR)/target/prometheus/promtool
 export TEST_NODE_EXPORTER ?= $(CURDIR)/target/exporter/prometheus-node-exporter
 export TEST_CHROMIUM ?= $(CURDIR)/target/chromium/chromium
 
-.PHONY: test parts lint deny fuzz sbom reproduce bench criterion instructions clean-parts
+.PHONY: test parts lint deny fuzz sbom reproduce bench criterion instructions soak clean-parts
 .PHONY: static image-files image deb chart-files
 .PHONY: test-deploy test-dashboards test-browser test-chart test-container test-systemd test-deb
 
@@ -31,7 +31,7 @@ target/exporter/stamp:
 lint:
 	cargo fmt --check
 	cargo clippy --all-targets --locked -- -D warnings
-	cargo clippy --test browser --locked -- -D warnings
+	cargo clippy --test browser --test soak --locked -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps --locked
 
 # Licences, banned crates, sources, withdrawn versions; advisories where their database can be reached.
@@ -64,6 +64,11 @@ criterion:
 # The instructions that a page of a thousand instances takes: the same on every machine with the same compiler.
 instructions:
 	benches/instructions.sh
+
+# vigie against clouds that go wrong at random, every page compared with the truth: an hour, or `make soak SOAK_SECONDS=60`.
+soak: export SOAK_SECONDS ?= 3600
+soak:
+	cargo test --release --locked --test soak
 
 clean-parts:
 	rm -rf target/python target/prometheus target/exporter target/grafana target/chart target/chromium target/supply

@@ -260,6 +260,11 @@ impl Cloud {
         self.shared.requests().iter().cloned().collect()
     }
 
+    /// The requests answered since this was called last, the last ten thousand of them: they leave the record.
+    pub fn take_requests(&self) -> Vec<Request> {
+        std::mem::take(&mut *self.shared.requests()).into()
+    }
+
     /// Begins the record of requests anew.
     pub fn forget_requests(&self) {
         self.shared.requests().clear();
