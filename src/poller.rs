@@ -95,23 +95,21 @@ impl Metrics {
 impl Metrics {
     /// Takes everything about one region of an account off the page.
     pub fn forget_region(&self, account: &str, region: &str) {
-        let of = [("account", account), ("region", region)];
-        metric::forget(&self.success, &of);
-        metric::forget(&self.last_success, &of);
-        metric::forget(&self.duration, &of);
-        metric::forget(&self.objects, &of);
-        metric::forget(&self.skipped_objects, &of);
-        metric::forget(&self.failures, &of);
+        self.forget_all(&[("account", account), ("region", region)]);
     }
 
     /// Takes everything about an account off the page.
     pub fn forget(&self, account: &str) {
-        metric::forget(&self.success, &[("account", account)]);
-        metric::forget(&self.last_success, &[("account", account)]);
-        metric::forget(&self.duration, &[("account", account)]);
-        metric::forget(&self.objects, &[("account", account)]);
-        metric::forget(&self.skipped_objects, &[("account", account)]);
-        metric::forget(&self.failures, &[("account", account)]);
+        self.forget_all(&[("account", account)]);
+    }
+
+    fn forget_all(&self, of: &[(&str, &str)]) {
+        metric::forget(&self.success, of);
+        metric::forget(&self.last_success, of);
+        metric::forget(&self.duration, of);
+        metric::forget(&self.objects, of);
+        metric::forget(&self.skipped_objects, of);
+        metric::forget(&self.failures, of);
     }
 }
 
@@ -410,7 +408,7 @@ impl Poll {
 /// What a reading is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum For {
-    /// To be asked for again and again, compressed, and by others.
+    /// To be asked for again and again, by others too.
     Scrapes,
     /// To be printed once.
     Print,

@@ -113,25 +113,27 @@ impl Metrics {
 
     /// Takes everything about one region of an account off the page.
     pub fn forget_region(&self, account: &str, region: &str) {
-        let of = [("account", account), ("region", region)];
-        metric::forget(&self.requests, &of);
-        metric::forget(&self.budget, &of);
-        metric::forget(&self.budget_wait, &of);
-        metric::forget(&self.clock_skew, &of);
+        self.forget_requests(&[("account", account), ("region", region)]);
     }
 
     /// Takes everything about an account off the page.
     pub fn forget(&self, account: &str) {
-        metric::forget(&self.account_info, &[("account", account)]);
-        metric::forget(&self.requests, &[("account", account)]);
-        metric::forget(&self.budget, &[("account", account)]);
-        metric::forget(&self.budget_wait, &[("account", account)]);
-        metric::forget(&self.clock_skew, &[("account", account)]);
-        metric::forget(&self.locked_until, &[("account", account)]);
-        metric::forget(&self.credentials_info, &[("account", account)]);
-        metric::forget(&self.credentials_expiry, &[("account", account)]);
+        let of = [("account", account)];
+        self.forget_requests(&of);
+        metric::forget(&self.account_info, &of);
+        metric::forget(&self.locked_until, &of);
+        metric::forget(&self.credentials_info, &of);
+        metric::forget(&self.credentials_expiry, &of);
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         shown.remove(account);
+    }
+
+    /// What there is for each region.
+    fn forget_requests(&self, of: &[(&str, &str)]) {
+        metric::forget(&self.requests, of);
+        metric::forget(&self.budget, of);
+        metric::forget(&self.budget_wait, of);
+        metric::forget(&self.clock_skew, of);
     }
 
     pub(super) fn account(&self, account: &str, provider: Provider) {
