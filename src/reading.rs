@@ -73,12 +73,12 @@ impl Reading {
     pub fn samples<T>(
         &self,
         family: &'static Family,
-        read: impl Fn(Line<'_>) -> Option<T>,
+        read: impl Fn(&Line<'_>) -> T,
     ) -> impl Iterator<Item = T> {
         let chunks = self.text(family).into_iter().flat_map(Text::chunks);
         chunks.flat_map(move |chunk| {
             let lines = chunk.lines().filter_map(Line::parse);
-            lines.filter_map(&read).collect::<Vec<T>>()
+            lines.map(|line| read(&line)).collect::<Vec<T>>()
         })
     }
 }

@@ -271,11 +271,7 @@ fn samples<T>(
     read: impl Fn(&Line<'_>) -> T,
 ) -> impl Iterator<Item = T> {
     let readings = readings.iter();
-    readings.flat_map(move |reading| {
-        reading
-            .samples(family, |line| Some(read(&line)))
-            .collect::<Vec<T>>()
-    })
+    readings.flat_map(move |reading| reading.samples(family, &read).collect::<Vec<T>>())
 }
 
 /// Of states, the one that holds.
