@@ -206,7 +206,9 @@ fn looks_like_a_key(text: &str) -> Option<&str> {
 
 #[test]
 fn nothing_in_the_repository_looks_like_a_real_key() {
-    let [id, secret] = ["AKIAIOSFODNN7ABCDEFG", "wJalrXUtnFEMI/K7MDENG+bPxRfiCY2zz44zzKEY"];
+    // Put together here, so that this file holds none either.
+    let id = ["AKIA", "IOSFODNN7ABCDEFG"].concat();
+    let secret = ["wJalrXUtnFEMI/K7MDENG", "+bPxRfiCY2zz44zzKEY"].concat();
     for leaked in [
         format!("id = {id}\n"),
         format!("\"key\": \"{secret}\""),
@@ -220,10 +222,7 @@ fn nothing_in_the_repository_looks_like_a_real_key() {
             continue;
         };
         looked_at += 1;
-        let found = text.lines().find_map(|line| {
-            let is_ours = line.contains(id) && line.contains(secret);
-            looks_like_a_key(line).filter(|_| !is_ours)
-        });
+        let found = text.lines().find_map(looks_like_a_key);
         assert_eq!(found, None, "{} holds what looks like a key", path.display());
         // The BEGIN of a private key alone is what parsers are tried with; a body behind it is a key.
         let body = text
