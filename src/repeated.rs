@@ -1,7 +1,6 @@
 //! What goes on failing, told as a person wants to read it: at once, then every ten minutes with how often, and once
 //! when it is over.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -10,8 +9,10 @@ use tokio::time::Instant;
 /// do not fill the log.
 #[derive(Debug)]
 pub struct Repeated<R> {
-    /// What was told since it last went well, the latest last.
-    told: VecDeque<Told<R>>,
+    /// What was told since it last went well.
+    told: Vec<Told<R>>,
+    /// Failures for new reasons, for which there was no room among those told lately.
+    crowded_out: u64,
     since: Option<Instant>,
     failures: u64,
 }
@@ -36,7 +37,8 @@ pub struct Over {
 impl<R> Default for Repeated<R> {
     fn default() -> Self {
         Self {
-            told: VecDeque::new(),
+            told: Vec::new(),
+            crowded_out: 0,
             since: None,
             failures: 0,
         }
@@ -45,21 +47,26 @@ impl<R> Default for Repeated<R> {
 
 impl<R: PartialEq> Repeated<R> {
     /// It failed. Gives how often for this reason since the last line about it, this time included, if it is to be told
-    /// now.
+    /// now. Reasons that are new each time are told until there are too many; then one stands for those left out before.
     pub fn again(&mut self, reason: R) -> Option<u64> {
         let now = Instant::now();
         self.since.get_or_insert(now);
         self.failures = self.failures.saturating_add(1);
         let Some(told) = self.told.iter_mut().find(|told| told.reason == reason) else {
+            self.crowded_out = self.crowded_out.saturating_add(1);
             if self.told.len() == REASONS {
-                self.told.pop_front();
+                let oldest = (0..REASONS).min_by_key(|nth| self.told[*nth].at)?;
+                if now.saturating_duration_since(self.told[oldest].at) < BETWEEN {
+                    return None;
+                }
+                self.crowded_out += self.told.swap_remove(oldest).untold;
             }
-            self.told.push_back(Told {
+            self.told.push(Told {
                 reason,
                 at: now,
                 untold: 0,
             });
-            return Some(1);
+            return Some(std::mem::take(&mut self.crowded_out));
         };
         told.untold = told.untold.saturating_add(1);
         if now.saturating_duration_since(told.at) < BETWEEN {
@@ -84,7 +91,7 @@ impl<R: PartialEq> Repeated<R> {
 /// Ten minutes, less what one poll may take less time than another: the tenth poll of a minute each is told.
 const BETWEEN: Duration = Duration::from_secs(10 * 60 - 10);
 
-/// Whoever fails for more reasons than this has the oldest told anew: what is kept is bounded.
+/// What is kept is bounded, and so are the lines of whoever fails for another reason each time.
 const REASONS: usize = 16;
 
 #[cfg(test)]
@@ -122,12 +129,20 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn reasons_without_end_take_no_memory_without_end() {
+    async fn reasons_without_end_take_neither_memory_nor_lines_without_end() {
         let mut repeated = Repeated::default();
-        for reason in 0..10_000 {
-            repeated.again(reason);
+        let mut told = Vec::new();
+        for reason in 0..1_200 {
+            told.extend(repeated.again(reason));
+            tokio::time::advance(Duration::from_secs(1)).await;
         }
         assert_eq!(repeated.told.len(), REASONS);
-        assert_eq!(repeated.over().unwrap().failures, 10_000);
+        assert_eq!(told.len(), 3 * REASONS, "in 20 minutes: {told:?}");
+        assert_eq!(
+            told.iter().sum::<u64>() + repeated.crowded_out,
+            1_200,
+            "each is counted"
+        );
+        assert_eq!(repeated.over().unwrap().failures, 1_200);
     }
 }
