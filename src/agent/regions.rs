@@ -1,10 +1,13 @@
 //! The regions of an account that is watched in all it has enabled: found, and found again now and then.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::{JoinError, JoinSet};
+use futures_util::FutureExt as _;
+use tokio::task::JoinSet;
+use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
 use super::plan::{Plan, Prepared, Region};
@@ -12,7 +15,6 @@ use super::watch::{self, Audits};
 use super::{Failed, Watch, show};
 use crate::api::{Client, Reason, are_of_one_partition};
 use crate::exposition::Page;
-use crate::reading::Reading;
 use crate::repeated::Repeated;
 
 impl Watch {
@@ -63,18 +65,27 @@ fn opened(plan: &Plan, name: &str) -> Option<Region> {
 }
 
 /// Finds the regions, starts polling those that are new and stops with those that are gone, until dropped.
-pub(super) async fn keep_finding(plan: Plan, finding: Prepared, page: Arc<Page>, audits: Audits) {
+///
+/// What it begins is followed by `all`, since it may run on for a moment when this is dropped.
+pub(super) async fn keep_finding(
+    plan: Plan,
+    finding: Prepared,
+    page: Arc<Page>,
+    audits: Audits,
+    all: TaskTracker,
+) {
     let mut finder = Finder {
         plan,
         page,
         audits,
+        all,
         polled: HashMap::new(),
         audited: JoinSet::new(),
     };
     let mut failing: Repeated<Option<Reason>> = Repeated::default();
-    let finding = Arc::new(finding);
     loop {
-        let wait = match guarded(&finding).await {
+        // In this task and not in one of its own, as each poll.
+        let wait = match AssertUnwindSafe(finding.once()).catch_unwind().await {
             Ok(Ok(reading)) => {
                 if let Some(over) = failing.over() {
                     info!(
@@ -100,13 +111,11 @@ pub(super) async fn keep_finding(plan: Plan, finding: Prepared, page: Arc<Page>,
                 }
                 finder.plan.interval
             }
-            Err(fault) => {
+            Err(_) => {
                 if let Some(count) = failing.again(None) {
                     error!(
                         account = finder.plan.account.name,
-                        count,
-                        error = %fault,
-                        "finding the regions broke down and is tried again"
+                        count, "finding the regions broke down and is tried again"
                     );
                 }
                 finding.poll.broke_down(&finding.status);
@@ -117,18 +126,12 @@ pub(super) async fn keep_finding(plan: Plan, finding: Prepared, page: Arc<Page>,
     }
 }
 
-/// Polls once. A fault of ours in it ends nothing else.
-async fn guarded(finding: &Arc<Prepared>) -> Result<Result<Arc<Reading>, Failed>, JoinError> {
-    let asked = Arc::clone(finding);
-    let mut task = JoinSet::new();
-    task.spawn(async move { asked.once().await });
-    task.join_next().await.expect("a task was spawned")
-}
-
 struct Finder {
     plan: Plan,
     page: Arc<Page>,
     audits: Audits,
+    /// Whatever polls or audits this account.
+    all: TaskTracker,
     /// The client of each region, and its polls, which end with their set.
     polled: HashMap<String, (Client, JoinSet<()>)>,
     audited: JoinSet<()>,
@@ -181,20 +184,22 @@ impl Finder {
             let name = region.client.region().to_owned();
             let mut polls = JoinSet::new();
             for (prepared, delay) in region.polls.into_iter().zip(delays) {
-                polls.spawn(watch::keep_polling(prepared.poll, prepared.status, delay));
+                let polling = watch::keep_polling(prepared.poll, prepared.status, delay);
+                polls.spawn(self.all.track_future(polling));
             }
             self.polled.insert(name, (region.client, polls));
         }
-        self.audit();
+        self.audit().await;
     }
 
     /// Begins the audits anew, with the regions that are polled now.
-    fn audit(&mut self) {
-        self.audited = JoinSet::new();
+    async fn audit(&mut self) {
+        self.audited.shutdown().await;
         self.plan.forget_audits();
         let clients = self.polled.values().map(|(client, _)| client.clone());
         let auditor = self.plan.auditor(clients.collect());
-        self.audits.spawn(auditor, &self.page, &mut self.audited);
+        self.audits
+            .spawn(auditor, &self.page, &mut self.audited, &self.all);
     }
 }
 

@@ -3,11 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use super::plan::Workshop;
-use super::watch::{self, Audits};
+use super::watch::{self, Audits, Tasks};
 use super::{Agent, Part, Watch, parts};
 use crate::config::{self, Settings, Shard};
 use crate::exposition::Page;
@@ -24,7 +23,7 @@ pub struct Running {
 /// The tasks of one account, and what they follow from.
 struct Kept {
     basis: Basis,
-    tasks: JoinSet<()>,
+    tasks: Tasks,
 }
 
 /// All of the settings that an account's tasks follow from.
@@ -98,8 +97,8 @@ impl Running {
             .iter()
             .map(|ended| ended.basis.account.name.clone())
             .collect();
-        for mut ended in ended {
-            ended.tasks.shutdown().await;
+        for ended in ended {
+            ended.tasks.end().await;
         }
         for account in &gone {
             self.page.remove_account(account);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::{FutureExt as _, future};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio_util::task::TaskTracker;
 use tracing::error;
 
 use super::plan::Region;
@@ -16,16 +17,32 @@ use crate::identity::Auditor;
 use crate::poller::{Poll, Status, Watched};
 use crate::repeated::Repeated;
 
-/// Starts the polls of an account, each region's after these delays, and its audits; they end when the set is dropped.
-pub(super) fn start(
-    account: Watch,
-    page: &Arc<Page>,
-    delays: Vec<Vec<Duration>>,
-    audits: Audits,
-) -> JoinSet<()> {
-    let mut tasks = JoinSet::new();
+/// What runs for one account. It ends when it is dropped.
+#[derive(Default)]
+pub(super) struct Tasks {
+    own: JoinSet<()>,
+    /// These, and what they began themselves.
+    all: TaskTracker,
+}
+
+impl Tasks {
+    /// Ends them. Afterwards nothing of the account runs any more, and nothing that is forgotten of it comes back.
+    pub(super) async fn end(mut self) {
+        self.own.shutdown().await;
+        self.all.close();
+        self.all.wait().await;
+    }
+
+    fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+        self.own.spawn(self.all.track_future(task));
+    }
+}
+
+/// Starts the polls of an account, each region's after these delays, and its audits.
+pub(super) fn start(account: Watch, page: &Arc<Page>, delays: Vec<Vec<Duration>>, audits: Audits) -> Tasks {
+    let mut tasks = Tasks::default();
     if account.finding.is_none() {
-        audits.spawn(account.auditor(), page, &mut tasks);
+        audits.spawn(account.auditor(), page, &mut tasks.own, &tasks.all);
     }
     for (region, delays) in account.regions.into_iter().zip(delays) {
         for (prepared, delay) in region.polls.into_iter().zip(delays) {
@@ -38,6 +55,7 @@ pub(super) fn start(
             finding,
             Arc::clone(page),
             audits,
+            tasks.all.clone(),
         ));
     }
     tasks
@@ -95,17 +113,17 @@ pub(super) struct Audits {
 
 impl Audits {
     /// Starts the audits of an account, if there are to be any.
-    pub(super) fn spawn(self, auditor: Auditor, page: &Page, tasks: &mut JoinSet<()>) {
+    pub(super) fn spawn(self, auditor: Auditor, page: &Page, tasks: &mut JoinSet<()>, all: &TaskTracker) {
         if let Some(interval) = self.interval {
             let of_account = |watched: &Watched| watched.account == auditor.account.name;
             let polls = page.watched().into_iter().filter(of_account).collect();
-            tasks.spawn(keep_auditing(Arc::new(auditor), polls, interval));
+            tasks.spawn(all.track_future(keep_auditing(auditor, polls, interval)));
         }
     }
 }
 
 /// Audits once the polls had the first word: they tell whether the key is any good, and are what people wait for.
-async fn keep_auditing(auditor: Arc<Auditor>, polls: Vec<Watched>, interval: Duration) {
+async fn keep_auditing(auditor: Auditor, polls: Vec<Watched>, interval: Duration) {
     let first_polls = future::join_all(polls.iter().map(Watched::tried));
     // What they did not tell by then, the audit finds out itself.
     tokio::time::timeout(FIRST_POLLS, first_polls).await.ok();
@@ -118,3 +136,35 @@ const FIRST_POLLS: Duration = Duration::from_secs(30);
 /// Between two first polls: ten a second, all accounts together, unless there are so many that this would take more
 /// than half an interval.
 const STEP: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn nothing_that_a_task_began_runs_on_once_it_is_ended() {
+        let mut tasks = Tasks::default();
+        let all = tasks.all.clone();
+        let (begun, begins) = tokio::sync::oneshot::channel();
+        let (_keeps_it_busy, busy) = std::sync::mpsc::channel::<()>();
+        let done = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&done);
+        tasks.spawn(async move {
+            let mut polls = JoinSet::new();
+            polls.spawn(all.track_future(async move {
+                begun.send(()).unwrap();
+                // A poll that is not at a point where it can be ended.
+                let _never: Result<(), _> = busy.recv_timeout(Duration::from_millis(100));
+                told.store(true, Ordering::SeqCst);
+                future::pending::<()>().await;
+            }));
+            future::pending::<()>().await;
+        });
+        begins.await.unwrap();
+        tasks.end().await;
+        assert!(done.load(Ordering::SeqCst));
+        assert_eq!(Arc::strong_count(&done), 1, "the poll is gone");
+    }
+}
