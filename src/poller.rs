@@ -2,6 +2,7 @@
 
 mod changes;
 mod status;
+mod told;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,16 +11,16 @@ use jiff::Timestamp;
 use prometheus::{GaugeVec, IntCounterVec, IntGaugeVec, Registry};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
-use tracing::{debug, info, warn};
+use tracing::warn;
 
 use crate::api::{Client, Error, Reason};
 use crate::joined::Joined;
 use crate::metric::{self, Family};
 use crate::reading::Reading;
-use crate::repeated::Repeated;
 use crate::resource::{Kind, Observation, Show, TargetsWriter};
 use crate::resources::regions;
 pub use status::{Failure, Status, Watched};
+use told::Past;
 
 /// The poller's families.
 pub static FAMILIES: [&Family; 6] = [
@@ -283,100 +284,6 @@ impl Poll {
         Ok(Arc::new(Reading::new(observation, at, begun)))
     }
 
-    /// Logs how a poll went: what goes on failing is told now and then.
-    fn tell(&self, outcome: &Result<Arc<Reading>, Error>, took: Duration, past: &mut Past) {
-        let [account, region, kind] = self.labels();
-        debug!(
-            account,
-            region,
-            kind,
-            succeeded = outcome.is_ok(),
-            seconds = took.as_secs_f64(),
-            "polled"
-        );
-        match outcome {
-            Ok(reading) => {
-                self.tell_of_slowness(took, past);
-                if let Some(over) = past.failing.over() {
-                    info!(
-                        account,
-                        region,
-                        kind,
-                        failures = over.failures,
-                        seconds = over.lasted.as_secs(),
-                        objects = reading.objects,
-                        "polling succeeds again"
-                    );
-                }
-                self.tell_of_what_is_left_out(reading, past);
-            }
-            Err(error) => {
-                let reason = error.reason();
-                if let Some(count) = past.failing.again(reason) {
-                    warn!(
-                        account,
-                        region,
-                        kind,
-                        reason = reason.name(),
-                        count,
-                        error = self.explained(error),
-                        "polling fails; the last reading stays until it is too old"
-                    );
-                }
-            }
-        }
-    }
-
-    fn tell_of_slowness(&self, took: Duration, past: &mut Past) {
-        let [account, region, kind] = self.labels();
-        if took + self.interval <= self.stale_after {
-            past.slow.over();
-        } else if let Some(count) = past.slow.again(()) {
-            warn!(
-                account,
-                region,
-                kind,
-                count,
-                seconds = took.as_secs_f64(),
-                "a poll takes so long that its reading is too old before the next one is there: raise `stale_after` or \
-                 `requests_per_second`, or poll more often"
-            );
-        }
-    }
-
-    fn tell_of_what_is_left_out(&self, reading: &Reading, past: &mut Past) {
-        let [account, region, kind] = self.labels();
-        if reading.skipped == 0 {
-            past.most_skipped = 0;
-            if let Some(over) = past.skipped.over() {
-                info!(
-                    account,
-                    region,
-                    kind,
-                    failures = over.failures,
-                    seconds = over.lasted.as_secs(),
-                    objects = reading.objects,
-                    "every object is understood again"
-                );
-            }
-            return;
-        }
-        // One more than ever is news.
-        past.most_skipped = past.most_skipped.max(reading.skipped);
-        if let Some(count) = past.skipped.again(past.most_skipped) {
-            warn!(
-                account,
-                region,
-                kind,
-                count,
-                skipped = reading.skipped,
-                shown = reading.objects,
-                first = reading.first_skipped.as_deref().unwrap_or_default(),
-                "objects that cannot be understood are left out; the others are shown"
-            );
-        }
-    }
-
     /// Why a poll failed and what to do about it, with the command that does it, if there is one.
     pub fn explained(&self, error: &Error) -> String {
         self.with_command(error, error.explained())
@@ -412,15 +319,4 @@ enum For {
     Scrapes,
     /// To be printed once.
     Print,
-}
-
-/// What was told last.
-#[derive(Default)]
-struct Past {
-    failing: Repeated<Reason>,
-    skipped: Repeated<usize>,
-    /// The most that were left out at once, since none was.
-    most_skipped: usize,
-    slow: Repeated<()>,
-    gone: bool,
 }
