@@ -1,17 +1,16 @@
 //! One call: its attempts, and what each of them tells about the key and the clock.
 
-use std::sync::atomic::Ordering;
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use super::breaker::{Locked, Pass};
 use super::client::{Client, Told, failed, form};
 use super::transport::Unanswered;
-use super::{Account, Action, Cause, Effect, Endpoint, Error, Reason, retry};
+use super::{Account, Action, Cause, Effect, Endpoint, Error, Reason, clock, retry};
 use crate::credentials::Current;
 
 impl Client {
@@ -77,7 +76,10 @@ impl Client {
         if let (Err(Unanswered { cause, .. }), Some(off)) = (&outcome, off)
             && refuses_the_key(cause)
         {
-            self.correct_the_clock(off);
+            let account = &*region.account;
+            credential
+                .clock
+                .correct(off, Some(&account.name), Some(&region.name));
             if pass.refused_for_the_clock() {
                 self.budget().await?;
                 pass.is_latest().map_err(|locked| self.held_back(locked))?;
@@ -124,10 +126,8 @@ impl Client {
         } = &*region.account;
         *attempts += 1;
         let sent = Instant::now();
-        let applied = credential.skew.load(Ordering::Relaxed);
-        let at = Timestamp::now()
-            .saturating_add(SignedDuration::from_secs(applied))
-            .unwrap_or(Timestamp::MAX);
+        let applied = credential.clock.skew();
+        let at = clock::after(applied);
         let reply = transport
             .send(endpoint, Some(&key.credentials), body, at, self.remaining())
             .await;
@@ -158,13 +158,11 @@ impl Client {
         if let Some(measured) = measured {
             metrics.skew(name, &region.name, measured);
         }
-        // A skew that the cloud takes explains no refusal; and another call may have corrected the clock since.
-        let accepted = credential.accepted_skew.load(Ordering::Relaxed);
+        let off = credential.clock.explains(measured, applied);
         if let (Ok(_), Some(measured)) = (&outcome, measured) {
-            credential.accepted_skew.store(measured, Ordering::Relaxed);
+            credential.clock.was_taken(measured);
         }
-        let far = |from: i64| move |skew: &i64| skew.abs_diff(from) > SKEW_TOLERATED_SECONDS;
-        (outcome, measured.filter(far(applied)).filter(far(accepted)))
+        (outcome, off)
     }
 
     /// Tells the breaker what the cloud thinks of the key.
@@ -214,8 +212,21 @@ impl Client {
             .renew(key, &cause, self.deadline)
             .await
         {
-            Ok(true) => return Err(Tried::WithAnOldKey(cause)),
-            Ok(false) => {}
+            Ok(another) => {
+                let over = self.told().rereading.over();
+                if let Some(over) = over {
+                    info!(
+                        account = self.region.account.name,
+                        region = self.region.name,
+                        failures = over.failures,
+                        seconds = over.lasted.as_secs(),
+                        "the key can be read again"
+                    );
+                }
+                if another {
+                    return Err(Tried::WithAnOldKey(cause));
+                }
+            }
             Err(error) => {
                 let error = error.to_string();
                 let told = self.told().rereading.again(error.clone());
@@ -232,21 +243,6 @@ impl Client {
         }
         self.tell(key, &cause, &locked);
         Err(Tried::AndMayNotAgain(cause))
-    }
-
-    fn correct_the_clock(&self, off: i64) {
-        let account = &*self.region.account;
-        account.credential.skew.store(off, Ordering::Relaxed);
-        let told = self.told().clock.again(());
-        if let Some(count) = told {
-            warn!(
-                account = account.name,
-                region = self.region.name,
-                count,
-                skew_seconds = off,
-                "this machine's clock is off; signing with the cloud's time (set the clock, e.g. with NTP)"
-            );
-        }
     }
 
     fn accepted(&self, pass: &Pass<'_>) {
@@ -387,6 +383,3 @@ impl From<Cause> for Tried {
 
 /// One with the old key, one with the new, one more: a key file that changes all the time gets no further.
 const ATTEMPTS_WITH_A_REMEDY: u32 = 3;
-
-/// Both clouds take five minutes; below four a refusal has another cause (aws-sdk-cpp draws the line there too).
-const SKEW_TOLERATED_SECONDS: u64 = 4 * 60;

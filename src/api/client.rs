@@ -43,8 +43,6 @@ pub(super) struct Told {
     pub(super) refusals: Repeated<(bool, Reason)>,
     /// Looks for another key, by what was wrong with it.
     pub(super) rereading: Repeated<String>,
-    /// Corrections of the clock.
-    pub(super) clock: Repeated<()>,
 }
 
 impl Client {

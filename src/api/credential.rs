@@ -2,11 +2,11 @@
 //! is on loan.
 
 use std::sync::Mutex;
-use std::sync::atomic::AtomicI64;
 
 use tokio::sync::Semaphore;
 
 use super::breaker::Breaker;
+use super::clock::Clock;
 use super::lending::{Lender, Loan, Teller};
 use crate::credentials::Source;
 use crate::provider::Provider;
@@ -22,11 +22,7 @@ pub struct Credential {
     pub(super) under_way: Semaphore,
     /// How many of them may be one region's.
     pub(super) share: usize,
-    /// The cloud's clock minus ours, in seconds, as far as it is corrected for: the clock that is off is ours, so
-    /// one region tells it for all.
-    pub(super) skew: AtomicI64,
-    /// The skew that the last accepted answer showed: one that the cloud took explains no refusal.
-    pub(super) accepted_skew: AtomicI64,
+    pub(super) clock: Clock,
     /// The accounts that use it, which are held back together.
     pub(super) accounts: Mutex<Vec<String>>,
 }
@@ -46,8 +42,7 @@ impl Credential {
             breaker: Breaker::new(provider.lock_out_after()),
             under_way: Semaphore::new(under_way),
             share: (under_way / regions.max(1)).max(1),
-            skew: AtomicI64::new(0),
-            accepted_skew: AtomicI64::new(0),
+            clock: Clock::default(),
             accounts: Mutex::default(),
         }
     }
@@ -66,7 +61,7 @@ impl Credential {
     #[must_use]
     pub fn with_skew(self, seconds: i64) -> Self {
         Self {
-            skew: AtomicI64::new(seconds),
+            clock: Clock::off_by(seconds),
             ..self
         }
     }

@@ -9,6 +9,7 @@ mod attempt;
 pub mod breaker;
 pub mod budget;
 mod client;
+mod clock;
 mod credential;
 pub mod endpoint;
 pub mod error;
@@ -18,7 +19,6 @@ pub mod retry;
 mod transport;
 pub mod xml;
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -200,7 +200,7 @@ impl Account {
 
     /// The cloud's clock minus ours, in seconds, as far as it is corrected for.
     pub fn skew(&self) -> i64 {
-        self.credential.skew.load(Ordering::Relaxed)
+        self.credential.clock.skew()
     }
 
     /// The key in force, which the page then names by its last four characters. One that is lent is asked for by

@@ -179,7 +179,14 @@ impl Source {
             }
         }
         let located = located?;
-        self.lost.lock().unwrap_or_else(PoisonError::into_inner).over();
+        let over = self.lost.lock().unwrap_or_else(PoisonError::into_inner).over();
+        if let Some(over) = over {
+            info!(
+                failures = over.failures,
+                seconds = over.lasted.as_secs(),
+                "the key's place is found again"
+            );
+        }
         Ok(match (located, before) {
             (Place::Environment(credentials, expires), _) => {
                 Watch::Fixed(Current::new(credentials, "environment", expires))

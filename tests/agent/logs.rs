@@ -195,6 +195,13 @@ async fn poll_whose_reading_is_too_old_before_the_next_is_told() {
     let told = slow();
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0]["seconds"].as_f64().unwrap() >= 10.0, "{told:?}");
+    cloud.clear_faults();
+    pass(3 * 60).await;
+    let over: Vec<Line> = (log.lines().into_iter())
+        .filter(|line| line["message"] == "polls are quick enough again")
+        .collect();
+    assert_eq!(over.len(), 1, "{over:?}");
+    assert!(over[0]["failures"].as_u64().unwrap() >= 3, "{over:?}");
 }
 
 #[tokio::test(start_paused = true)]

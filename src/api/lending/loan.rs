@@ -1,19 +1,18 @@
 //! A key on loan: renewed before it runs out, by one caller for all, and not begged for where it was refused.
 
 use std::fmt;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use super::super::error::NoKey;
 use super::super::{Cause, Credential, Reason};
-use super::sts::Clock;
+use super::sts::Borrower;
 use crate::credentials::{self, Current, Found, Lease, Marks};
 use crate::repeated::Repeated;
 
@@ -146,7 +145,7 @@ impl Credential {
 
     fn next(self: &Arc<Self>) -> Result<Next, Cause> {
         let mut loan = self.loan();
-        let due = loan.held.as_ref().map(|held| held.due(self.now()));
+        let due = loan.held.as_ref().map(|held| held.due(self.clock.now()));
         let (current, due) = match (&loan.held, due) {
             (Some(held), Some(Due::Later)) => return Ok(Next::Use(held.current.clone())),
             (Some(held), Some(due)) => (Some(held.current.clone()), due),
@@ -171,7 +170,7 @@ impl Credential {
             }));
         }
         let flight = self.start(&mut loan);
-        let patience = loan.held.as_ref().and_then(|held| held.left(self.now()));
+        let patience = loan.held.as_ref().and_then(|held| held.left(self.clock.now()));
         Ok(match current.filter(|_| due == Due::Soon) {
             Some(current) => Next::Use(current),
             None => Next::Await(flight, patience.filter(|_| due == Due::Now).map(|left| left / 2)),
@@ -193,21 +192,21 @@ impl Credential {
 
     async fn ask(&self) {
         let marks = self.source.marks();
-        let clock = Clock {
-            skew: &self.skew,
+        let borrower = Borrower {
+            clock: &self.clock,
             accounts: &self.accounts,
         };
         let (name, asked) = match self.source.look() {
             Ok(Found::Remote(remote)) => {
-                let lent = self.lender.ask(&remote, &clock).await;
-                let lent = lent.and_then(|lease| in_time(lease, &remote.to_string(), self.now()));
+                let lent = self.lender.ask(&remote, &borrower).await;
+                let lent = lent.and_then(|lease| in_time(lease, &remote.to_string(), self.clock.now()));
                 (remote.name(), Ok(lent))
             }
             // It became a key as such, or none can be told of.
             Ok(Found::Key(_)) => ("", Err(None)),
             Err(error) => ("", Err(Some(error))),
         };
-        let now = self.now();
+        let now = self.clock.now();
         let mut loan = self.loan();
         match asked {
             Ok(Ok(lease)) => loan.take(lease, name, now, &self.account()),
@@ -231,13 +230,7 @@ impl Credential {
     fn usable(&self) -> Option<Current> {
         let loan = self.loan();
         let held = loan.held.as_ref()?;
-        (held.due(self.now()) != Due::Over).then(|| held.current.clone())
-    }
-
-    /// The cloud's time, as far as it is known.
-    fn now(&self) -> Timestamp {
-        let skew = SignedDuration::from_secs(self.skew.load(Ordering::Relaxed));
-        Timestamp::now().saturating_add(skew).unwrap_or(Timestamp::MAX)
+        (held.due(self.clock.now()) != Due::Over).then(|| held.current.clone())
     }
 
     fn account(&self) -> String {

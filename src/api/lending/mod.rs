@@ -35,15 +35,15 @@ impl Lender {
     }
 
     /// A fresh key from a place, or why there is none and what to do about it.
-    pub(super) async fn ask(&self, remote: &Remote, clock: &sts::Clock<'_>) -> Result<Lease, NoKey> {
+    pub(super) async fn ask(&self, remote: &Remote, borrower: &sts::Borrower<'_>) -> Result<Lease, NoKey> {
         let deadline = Instant::now() + TIMEOUT;
-        self.lease(remote, clock, deadline).await
+        self.lease(remote, borrower, deadline).await
     }
 
     async fn lease(
         &self,
         remote: &Remote,
-        clock: &sts::Clock<'_>,
+        borrower: &sts::Borrower<'_>,
         deadline: Instant,
     ) -> Result<Lease, NoKey> {
         let none = |cause: Cause| NoKey {
@@ -55,7 +55,9 @@ impl Lender {
             Remote::Process(process) => process.run().await.map_err(|error| none(error.into())),
             Remote::WebIdentity(identity) => {
                 let token = identity.token().map_err(|error| none(error.into()))?;
-                let lease = self.sts.of_web_identity(&identity.role, &token, clock, deadline);
+                let lease = self
+                    .sts
+                    .of_web_identity(&identity.role, &token, borrower, deadline);
                 lease.await.map_err(none)
             }
             Remote::Container(container) => {
@@ -70,9 +72,9 @@ impl Lender {
                 let base = match base {
                     Base::Key(credentials) => credentials.clone(),
                     // What is wrong with the key below is told as that.
-                    Base::Remote(base) => Box::pin(self.lease(base, clock, deadline)).await?.credentials,
+                    Base::Remote(base) => Box::pin(self.lease(base, borrower, deadline)).await?.credentials,
                 };
-                let lease = self.sts.of_role(role, &base, clock, deadline);
+                let lease = self.sts.of_role(role, &base, borrower, deadline);
                 lease.await.map_err(none)
             }
         }

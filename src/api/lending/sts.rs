@@ -1,16 +1,16 @@
 //! Roles, put on at the cloud's STS.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString, zeroize::Zeroizing};
 use tokio::time::Instant;
 use tracing::debug;
 
 use super::super::client::form;
+use super::super::clock::{self, Clock};
 use super::super::transport::{Needs, Transport};
 use super::super::{Action, Cause, Endpoint, Metrics, Reason, Service, retry, xml};
 use crate::credentials::{Credentials, Lease, Role};
@@ -36,13 +36,21 @@ pub struct Teller {
     pub metrics: Arc<Metrics>,
 }
 
-/// What is known of the clock that signs.
+/// Whoever needs a key.
 #[derive(Debug)]
-pub(in super::super) struct Clock<'a> {
-    /// The cloud's clock minus ours, in seconds, as far as it is corrected for.
-    pub(in super::super) skew: &'a AtomicI64,
+pub(in super::super) struct Borrower<'a> {
+    /// What signs.
+    pub(in super::super) clock: &'a Clock,
     /// Who is told of on the page.
     pub(in super::super) accounts: &'a Mutex<Vec<String>>,
+}
+
+impl Borrower<'_> {
+    /// The first of the accounts that share the key.
+    fn account(&self) -> Option<String> {
+        let accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        accounts.first().cloned()
+    }
 }
 
 #[derive(Debug)]
@@ -64,7 +72,7 @@ impl Sts {
         &self,
         role: &Role,
         base: &Credentials,
-        clock: &Clock<'_>,
+        borrower: &Borrower<'_>,
         deadline: Instant,
     ) -> Result<Lease, Cause> {
         let duration = role.duration.map(|duration| duration.as_secs().to_string());
@@ -80,7 +88,7 @@ impl Sts {
             key: Some(base),
             secrets: base.secrets(),
         };
-        self.call(&call, clock, deadline).await
+        self.call(&call, borrower, deadline).await
     }
 
     /// A role's key, by a token. The request is not signed: there is no key yet.
@@ -88,7 +96,7 @@ impl Sts {
         &self,
         role: &Role,
         token: &SecretString,
-        clock: &Clock<'_>,
+        borrower: &Borrower<'_>,
         deadline: Instant,
     ) -> Result<Lease, Cause> {
         let parameters = [
@@ -102,10 +110,15 @@ impl Sts {
             key: None,
             secrets: vec![token],
         };
-        self.call(&call, clock, deadline).await
+        self.call(&call, borrower, deadline).await
     }
 
-    async fn call(&self, call: &Call<'_>, clock: &Clock<'_>, deadline: Instant) -> Result<Lease, Cause> {
+    async fn call(
+        &self,
+        call: &Call<'_>,
+        borrower: &Borrower<'_>,
+        deadline: Instant,
+    ) -> Result<Lease, Cause> {
         let Some(endpoint) = &self.teller.endpoint else {
             return Err(Cause::NoEndpoint { service: "sts" });
         };
@@ -122,18 +135,21 @@ impl Sts {
         let (mut attempts, mut corrected) = (0, false);
         loop {
             attempts += 1;
-            let applied = clock.skew.load(Ordering::Relaxed);
-            let (outcome, skew) = self.send(transport, endpoint, call, &body, clock, deadline).await;
+            let applied = borrower.clock.skew();
+            let at = clock::after(applied);
+            let (outcome, skew) = self
+                .send(transport, endpoint, call, &body, (borrower, at), deadline)
+                .await;
             let cause = match outcome {
                 Ok(answer) => return read(&answer, call.action, endpoint),
                 Err(cause) => cause,
             };
-            let off = skew.filter(|skew| skew.abs_diff(applied) > SKEW_TOLERATED_SECONDS);
+            let off = borrower.clock.explains(skew, applied);
             if let (Some(off), Reason::Auth | Reason::Clock) = (off, cause.reason())
                 && !corrected
             {
                 corrected = true;
-                clock.skew.store(off, Ordering::Relaxed);
+                borrower.clock.correct(off, borrower.account().as_deref(), None);
                 continue;
             }
             let remaining = deadline.saturating_duration_since(Instant::now());
@@ -151,13 +167,10 @@ impl Sts {
         endpoint: &Endpoint,
         call: &Call<'_>,
         body: &str,
-        clock: &Clock<'_>,
+        (borrower, at): (&Borrower<'_>, Timestamp),
         deadline: Instant,
     ) -> (Result<Zeroizing<String>, Cause>, Option<i64>) {
         let sent = Instant::now();
-        let at = Timestamp::now()
-            .saturating_add(SignedDuration::from_secs(clock.skew.load(Ordering::Relaxed)))
-            .unwrap_or(Timestamp::MAX);
         let remaining = deadline.saturating_duration_since(sent);
         let reply = transport.send(endpoint, call.key, body, at, remaining).await;
         let skew = reply.as_ref().ok().and_then(|reply| reply.skew);
@@ -169,12 +182,7 @@ impl Sts {
         let label = outcome
             .as_ref()
             .map_or_else(|cause| cause.reason().name(), |_| "ok");
-        let account = clock
-            .accounts
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .first()
-            .cloned();
+        let account = borrower.account();
         debug!(
             account,
             action = call.action.name,
@@ -183,11 +191,13 @@ impl Sts {
                 .map_or_else(ToString::to_string, |_| "ok".to_owned()),
             "asked the cloud for a key"
         );
-        let account = account.unwrap_or_default();
-        let took: Duration = sent.elapsed();
-        self.teller
-            .metrics
-            .request(&account, &endpoint.region, call.action, label, took);
+        // Nobody's any more once a reload took the last of them: what is gone gets no series.
+        if let Some(account) = account {
+            let took: Duration = sent.elapsed();
+            self.teller
+                .metrics
+                .request(&account, &endpoint.region, call.action, label, took);
+        }
         (outcome.map(Zeroizing::new), skew.map(|skew| skew.as_secs()))
     }
 }
@@ -239,6 +249,3 @@ pub fn read_lease(reader: &mut xml::Reader<'_>) -> Result<Lease, xml::Error> {
 }
 
 const NAMES: [&str; 4] = ["AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration"];
-
-/// As for every other call: below four minutes a refusal has another cause.
-const SKEW_TOLERATED_SECONDS: u64 = 4 * 60;

@@ -1,5 +1,7 @@
 use secrecy::SecretString;
 
+use jiff::SignedDuration;
+
 use super::*;
 use crate::credentials::Credentials;
 
