@@ -3,8 +3,9 @@
 use std::{fmt, io, process::Stdio, time::Duration};
 
 use jiff::Timestamp;
+use rustix::process::{Pid, Signal, kill_process_group};
 use secrecy::zeroize::Zeroizing;
-use tokio::{io::AsyncReadExt as _, process::Command};
+use tokio::{io::AsyncReadExt as _, process::Child, process::Command};
 
 use super::{
     Error,
@@ -53,12 +54,15 @@ impl Process {
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .kill_on_drop(true)
+            // Of its own, so that what it starts ends with it.
+            .process_group(0)
             .spawn()
+            .map(Group)
             .map_err(not_run)?;
         let printed = async {
             // Room for all of it at once: a buffer that grows leaves copies of the secret behind.
             let mut bytes = Zeroizing::new(Vec::with_capacity(LIMIT + 1));
-            if let Some(stdout) = child.stdout.take() {
+            if let Some(stdout) = child.0.stdout.take() {
                 let limit = u64::try_from(LIMIT).unwrap_or(u64::MAX);
                 let mut stdout = stdout.take(limit + 1);
                 stdout.read_to_end(&mut bytes).await.map_err(not_run)?;
@@ -66,16 +70,35 @@ impl Process {
             if bytes.len() > LIMIT {
                 return Err(ProcessFault::TooMuch);
             }
-            let status = child.wait().await.map_err(not_run)?;
+            let status = child.0.wait().await.map_err(not_run)?;
             if !status.success() {
                 return Err(ProcessFault::Failed(status.to_string()));
             }
             Ok(Lease::parse(&bytes, Form::Process, Timestamp::now())?)
         };
-        // Dropped unfinished, it takes the child with it.
+        // Dropped unfinished, it takes the program with it.
         tokio::time::timeout(within, printed)
             .await
             .unwrap_or(Err(ProcessFault::TooLong(within)))
+    }
+}
+
+/// A program and all that it started. Dropped before the program ended, it ends them: a shell that is ended alone leaves
+/// what it waits for behind, once more with each try.
+struct Group(Child);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // Known as long as nobody waited for it: until then no other process has the number.
+        let id = self
+            .0
+            .id()
+            .and_then(|id| i32::try_from(id).ok())
+            .and_then(Pid::from_raw);
+        if let Some(id) = id {
+            // There may be nobody left.
+            kill_process_group(id, Signal::KILL).ok();
+        }
     }
 }
 
@@ -215,17 +238,22 @@ mod tests {
     async fn process_that_hangs_is_given_up_and_ended() {
         let folder = tempfile::tempdir().unwrap();
         let id = folder.path().join("id");
-        let process = shell(&format!("echo $$ > {}; exec sleep 600", id.display()));
+        // The shell, and what it waits for.
+        let script = "echo $$ > {}; sleep 600 & echo $! >> {}; wait";
+        let process = shell(&script.replace("{}", &id.display().to_string()));
         let hung = process.lease(Duration::from_secs(1)).await;
         assert_eq!(hung.unwrap_err(), ProcessFault::TooLong(Duration::from_secs(1)));
-        let id = std::fs::read_to_string(id).unwrap();
-        let status = std::path::PathBuf::from(format!("/proc/{}/stat", id.trim()));
-        // Ended, and waited for soon.
-        while let Ok(stat) = std::fs::read_to_string(&status) {
-            if stat.contains(") Z ") {
-                break;
+        let ids = std::fs::read_to_string(id).unwrap();
+        assert_eq!(ids.lines().count(), 2, "{ids}");
+        for id in ids.lines() {
+            let status = std::path::PathBuf::from(format!("/proc/{id}/stat"));
+            // Ended, and waited for soon.
+            while let Ok(stat) = std::fs::read_to_string(&status) {
+                if stat.contains(") Z ") {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
             }
-            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 
