@@ -1,10 +1,10 @@
 //! How log lines are written: one for each event, whatever it holds.
 
 use std::fmt::{self, Write};
-use std::io::IsTerminal as _;
+use std::io::{self, IsTerminal as _};
 
 use tracing::field::Field;
-use tracing::{Level, Subscriber, enabled, error, warn};
+use tracing::{Level, Metadata, Subscriber, enabled, error, warn};
 use tracing_subscriber::field::MakeExt as _;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
@@ -29,8 +29,8 @@ pub(super) fn start(format: LogFormat, level: &str) {
         Err(fault) => (usual(), Some(fault)),
     };
     let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let ansi = std::io::stderr().is_terminal() && !no_colour;
-    lines(format, filter, ansi, std::io::stderr).init();
+    let ansi = io::stderr().is_terminal() && !no_colour;
+    lines(format, filter, ansi, io::stderr).init();
     log_panics();
     if let Some(error) = fault {
         warn!(%error, "VIGIE_LOG is ignored: write `debug`, or `vigie::api=debug,info`");
@@ -77,7 +77,13 @@ where
                 .finish()
                 .with(filter),
         ),
-        LogFormat::Json => Box::new(log.json().flatten_event(true).finish().with(filter)),
+        LogFormat::Json => Box::new(
+            log.json()
+                .flatten_event(true)
+                .map_writer(Escaping)
+                .finish()
+                .with(filter),
+        ),
     }
 }
 
@@ -108,6 +114,53 @@ impl Write for Plain<'_, '_> {
             rest = behind.strip_prefix(odd).unwrap_or_default();
         }
         self.0.write_str(rest)
+    }
+}
+
+/// Makes writers that pass JSON on, with JSON's escapes for what is no text and may stand in a string of it all the same.
+struct Escaping<W>(W);
+
+impl<'w, W: MakeWriter<'w>> MakeWriter<'w> for Escaping<W> {
+    type Writer = Escaped<W::Writer>;
+
+    fn make_writer(&'w self) -> Self::Writer {
+        Escaped(self.0.make_writer())
+    }
+
+    fn make_writer_for(&'w self, event: &Metadata<'_>) -> Self::Writer {
+        Escaped(self.0.make_writer_for(event))
+    }
+}
+
+struct Escaped<W>(W);
+
+impl<W: io::Write> io::Write for Escaped<W> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let all = String::from_utf8_lossy(line);
+        // The end of the line is the only control that is not within a string.
+        let text = all.strip_suffix('\n').unwrap_or(&all);
+        if text.chars().any(is_odd) {
+            let mut escaped = String::with_capacity(all.len());
+            for character in text.chars() {
+                if is_odd(character) {
+                    // None of them needs more than four digits.
+                    write!(escaped, "\\u{:04x}", u32::from(character)).map_err(io::Error::other)?;
+                } else {
+                    escaped.push(character);
+                }
+            }
+            if text.len() < all.len() {
+                escaped.push('\n');
+            }
+            self.0.write_all(escaped.as_bytes())?;
+        } else {
+            self.0.write_all(line)?;
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
     }
 }
 
@@ -143,13 +196,13 @@ mod tests {
 
     struct Writing(Arc<Mutex<Vec<u8>>>);
 
-    impl std::io::Write for Writing {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+    impl io::Write for Writing {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.0.lock().unwrap().extend_from_slice(bytes);
             Ok(bytes.len())
         }
 
-        fn flush(&mut self) -> std::io::Result<()> {
+        fn flush(&mut self) -> io::Result<()> {
             Ok(())
         }
     }
@@ -181,7 +234,15 @@ mod tests {
     fn event_is_one_object_of_json_whatever_it_holds() {
         let line = written(LogFormat::Json, false);
         assert_eq!(line.lines().count(), 1, "{line}");
+        assert!(!line.trim_end().chars().any(is_odd), "{line:?}");
         let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&line).unwrap();
+        assert!(
+            object["text"]
+                .as_str()
+                .unwrap()
+                .contains("\u{9b}31m\u{7}\u{202e}\u{2028}"),
+            "{line}"
+        );
         let mut names: Vec<_> = object.keys().map(String::as_str).collect();
         names.sort_unstable();
         assert_eq!(
