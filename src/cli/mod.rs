@@ -19,6 +19,7 @@ mod table;
 
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
@@ -306,16 +307,15 @@ impl Cli {
                 listen,
                 enable_lifecycle,
             } => {
-                let load = || {
+                let load = move || {
                     let mut settings = account.settings()?;
                     settings.listen = Given::value(listen.listen.as_ref()).unwrap_or(settings.listen);
                     Ok(settings)
                 };
                 let settings: Settings = load()?;
                 start_log(settings.log_format, "info");
-                let again = || load().map_err(Failure::into_error);
                 let origin = run::Origin {
-                    load: Some(&again),
+                    load: Some(Arc::new(move || load().map_err(Failure::into_error))),
                     lifecycle: enable_lifecycle,
                 };
                 wait_for(run::run(&settings, origin))

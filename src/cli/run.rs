@@ -6,6 +6,7 @@ use anyhow::{Context as _, anyhow};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tracing::{error, info};
 
 use super::Failure;
@@ -17,14 +18,17 @@ use crate::repeated::Repeated;
 use crate::server::{self, Reload, Web};
 
 /// Where settings come from, and who may ask for them to be taken anew.
-pub(super) struct Origin<'a> {
+pub(super) struct Origin {
     /// The settings as they are written now; nobody, where nothing is written.
-    pub(super) load: Option<&'a (dyn Fn() -> anyhow::Result<Settings> + Sync)>,
+    pub(super) load: Option<Load>,
     /// Whether `POST /-/reload` asks for it as SIGHUP does.
     pub(super) lifecycle: bool,
 }
 
-pub(super) async fn run(settings: &Settings, origin: Origin<'_>) -> Result<(), Failure> {
+/// Reads the settings, which may take as long as a file system does.
+pub(super) type Load = Arc<dyn Fn() -> anyhow::Result<Settings> + Send + Sync>;
+
+pub(super) async fn run(settings: &Settings, origin: Origin) -> Result<(), Failure> {
     // From here on SIGHUP ends nothing, however long looking for keys takes.
     let _listened_for = signal(SignalKind::hangup()).context("listening for SIGHUP")?;
     // Before anything is asked of a cloud: nobody shall come in whom the file keeps out.
@@ -54,7 +58,7 @@ pub(super) async fn serve(
     agent: Agent,
     listener: TcpListener,
     web: Option<Arc<Web>>,
-    origin: Origin<'_>,
+    origin: Origin,
 ) -> Result<(), Failure> {
     let address = listener
         .local_addr()
@@ -66,7 +70,7 @@ pub(super) async fn serve(
     };
     let listening = format!("listening on {scheme}://{address}");
     let manager = Arc::new(Manager::of_this_process());
-    let (ask, mut asked) = mpsc::channel(1);
+    let (ask, asked) = mpsc::channel(1);
     let told_to_end = told_to_end({
         let ask = ask.clone();
         // One that waits for its turn already reads what is written by then.
@@ -82,7 +86,7 @@ pub(super) async fn serve(
     };
     info!(version = env!("CARGO_PKG_VERSION"), "{listening}");
     let page = Arc::clone(&agent.page);
-    let mut running = agent.start();
+    let running = agent.start();
     let signs_of_life = manager.keep_alive().context("keeping the watchdog quiet")?;
     manager.ready(&listening);
     let options = server::Options {
@@ -90,35 +94,52 @@ pub(super) async fn serve(
         web,
         ..server::Options::default()
     };
-    let served = server::run_with(listener, page, options, shutdown);
-    let mut served = std::pin::pin!(served);
-    let mut refusals = Repeated::default();
-    loop {
-        tokio::select! {
-            () = &mut served => break,
-            Some(reload) = asked.recv() => {
-                manager.reloading();
-                reload.answer(reloaded(&mut running, origin.load, &mut refusals).await);
-                manager.ready(&listening);
-            }
+    // On a task of its own: while settings are read, scrapes are answered, and whoever tells it to end is heard.
+    let mut reloads = JoinSet::new();
+    reloads.spawn(keep_reloading(running, origin.load, asked, manager, listening));
+    tokio::select! {
+        () = server::run_with(listener, page, options, shutdown) => {}
+        // All polls ended with it.
+        Some(ended) = reloads.join_next() => {
+            ended.context("taking other settings broke down, which is a fault of vigie: please report it")?;
         }
     }
-    drop((running, signs_of_life));
+    drop((reloads, signs_of_life));
     info!("stopped");
     Ok(())
+}
+
+/// Takes the settings anew as often as somebody asks.
+async fn keep_reloading(
+    mut running: Running,
+    load: Option<Load>,
+    mut asked: mpsc::Receiver<Reload>,
+    manager: Arc<Manager>,
+    listening: String,
+) {
+    let mut refusals = Repeated::default();
+    while let Some(reload) = asked.recv().await {
+        manager.reloading();
+        reload.answer(reloaded(&mut running, load.as_ref(), &mut refusals).await);
+        manager.ready(&listening);
+    }
+    // Nobody can ask any more, and what runs goes on.
+    std::future::pending().await
 }
 
 /// Takes the settings anew, and tells what came of it.
 async fn reloaded(
     running: &mut Running,
-    load: Option<&(dyn Fn() -> anyhow::Result<Settings> + Sync)>,
+    load: Option<&Load>,
     refusals: &mut Repeated<String>,
 ) -> server::Outcome {
     let Some(load) = load else {
         info!("there are no settings to be read again");
         return Ok(());
     };
-    let outcome = match load() {
+    let load = Arc::clone(load);
+    let loaded = tokio::task::spawn_blocking(move || load()).await;
+    let outcome = match loaded.context("reading the settings broke down").flatten() {
         Ok(settings) => running.reload(settings).await,
         Err(error) => {
             running.refused();
@@ -162,4 +183,49 @@ pub(super) fn told_to_end(
             }
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::io::Write as _;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::config;
+    use crate::resources::KINDS;
+
+    #[tokio::test]
+    async fn settings_that_take_long_to_read_hold_nobody_up() {
+        let mut file = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
+        let written = "[[account]]\nname = \"a\"\nprovider = \"outscale\"\nregions = [\"eu-west-2\"]\n";
+        file.write_all(written.as_bytes()).unwrap();
+        let registry: Vec<_> = (KINDS.iter())
+            .map(|kind| (kind.name, kind.providers, kind.by_default))
+            .collect();
+        let settings = config::load(Some(file.path()), &registry, &BTreeMap::new()).unwrap();
+        // No key, so nobody is asked.
+        let running = Agent::new(&settings, &(Arc::new(|_: &str| None) as credentials::Variables))
+            .unwrap()
+            .start();
+
+        let (begun, mut begins) = mpsc::unbounded_channel();
+        let (release, released) = std::sync::mpsc::channel();
+        let released = std::sync::Mutex::new(released);
+        let load: Load = Arc::new(move || {
+            begun.send("reads").unwrap();
+            // All of this test runs on one thread: held up by this, nobody would release it.
+            let released = released.lock().unwrap().recv_timeout(Duration::from_secs(10));
+            begun.send(released.unwrap_or("held up")).unwrap();
+            Err(anyhow!("nothing to be taken"))
+        });
+        let (ask, asked) = mpsc::channel(1);
+        let manager = Arc::new(Manager::of_this_process());
+        let mut reloads = JoinSet::new();
+        reloads.spawn(keep_reloading(running, Some(load), asked, manager, String::new()));
+        ask.send(Reload::unanswered()).await.unwrap();
+        assert_eq!(begins.recv().await, Some("reads"));
+        release.send("released").unwrap();
+        assert_eq!(begins.recv().await, Some("released"));
+    }
 }
