@@ -9,6 +9,8 @@
 
 // What goes on failing, told once and then now and then.
 pub mod repeated;
+// Paths in what is told.
+mod paths;
 // What a YAML file may be before it is read.
 mod yaml;
 // Which cloud is spoken to.

@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::values::shortened;
+use crate::paths;
 
 /// Why there are no settings.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -16,7 +17,7 @@ pub enum Error {
     )]
     NoAccount,
     /// The settings file cannot be read as one.
-    #[error("settings file {} {problem}", .path.display())]
+    #[error("settings file {} {problem}", paths::shown(.path))]
     File {
         /// The file.
         path: PathBuf,
@@ -55,7 +56,7 @@ pub enum Origin {
 impl fmt::Display for Origin {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::File(path) => write!(formatter, "settings file {}", path.display()),
+            Self::File(path) => write!(formatter, "settings file {}", paths::shown(path)),
             Self::Variable(name) => write!(formatter, "environment variable {name}"),
             Self::Flags => formatter.write_str("command line"),
         }

@@ -218,7 +218,9 @@ pub struct OneAccount {
 pub fn load(file: Option<&Path>, registry: Registry<'_>, variables: &Environment) -> Result<Settings, Error> {
     let path = file.ok_or(Error::NoAccount)?;
     let tree = layers::tree(file, variables)?;
-    let folder = path.parent().unwrap_or_else(|| Path::new(""));
+    // Absolute, so that a path in what is told is known as one.
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let folder = absolute.parent().unwrap_or_else(|| Path::new("/"));
     let folders = Folders {
         settings: folder,
         credentials: layers::credentials_folder(variables).unwrap_or(folder),

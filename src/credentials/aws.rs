@@ -17,6 +17,7 @@ use super::{
     },
     remote::{Base, Container, DISABLED, FULL_URI, Metadata, RELATIVE_URI, Remote, WebIdentity},
 };
+use crate::paths;
 use crate::provider::Provider;
 
 /// The first place that has a key, as far as can be told without asking anybody.
@@ -66,7 +67,7 @@ pub(super) fn locate(
         } else {
             "no profile"
         };
-        looked_at.push(format!("{} ({lacks} `{name}`)", found.path.display()));
+        looked_at.push(format!("{} ({lacks} `{name}`)", paths::shown(&found.path)));
     }
     let not_found = |looked_at| Error::NotFound {
         provider: Provider::Aws,
@@ -369,7 +370,7 @@ fn look(candidate: &Candidate, variables: &Variables) -> Result<Looked, Error> {
         (None, Some(home)) => (Path::new(&home).join(below_home), HOME),
         (None, None) => return Ok(Err(format!("~/{below_home} (HOME is not set)"))),
     };
-    let shown = path.display();
+    let shown = paths::shown(&path);
     let read = Stamp::of(&path, named_by).and_then(|stamp| file::bytes(&path, &stamp));
     match read {
         Ok(bytes) => Ok(Ok((Found { path, named_by }, bytes))),

@@ -16,6 +16,7 @@ use super::{
     file::{self, Stamp},
     format::{osc_profile, wiped},
 };
+use crate::paths;
 use crate::provider::Provider;
 
 /// A certificate and its key. Two are the same if they are from the same place.
@@ -39,7 +40,7 @@ pub enum BadCertificate {
         certificate: String,
     },
     /// A file that cannot be read.
-    #[error("the file {} of {named_by} {fault}", .path.display())]
+    #[error("the file {} of {named_by} {fault}", paths::shown(.path))]
     File {
         /// The file.
         path: PathBuf,
@@ -194,7 +195,7 @@ impl Part {
                     }
                     Ok(bytes)
                 });
-                let from = path.display().to_string();
+                let from = paths::shown(&path).to_string();
                 let named_by = named_by.to_owned();
                 let bytes = read.map_err(|fault| BadCertificate::File {
                     path,

@@ -11,6 +11,7 @@ use super::{
     format::{Headers, may_be_in_a_key},
     remote::Remote,
 };
+use crate::paths;
 use crate::provider::Provider;
 
 /// Where a key was found.
@@ -137,9 +138,9 @@ pub(super) fn look(below: &str, variables: &Variables) -> Result<PathBuf, String
     let home = variable(variables, HOME).ok_or_else(|| format!("~/{below} (HOME is not set)"))?;
     let path = Path::new(&home).join(below);
     match Stamp::of(&path, HOME) {
-        Err(Fault::Missing { .. }) => Err(format!("{} (not there)", path.display())),
+        Err(Fault::Missing { .. }) => Err(format!("{} (not there)", paths::shown(&path))),
         // In a container, the home is often another user's.
-        Err(Fault::Unreadable(kind)) => Err(format!("{} ({kind})", path.display())),
+        Err(Fault::Unreadable(kind)) => Err(format!("{} ({kind})", paths::shown(&path))),
         _ => Ok(path),
     }
 }

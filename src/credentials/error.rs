@@ -1,8 +1,12 @@
 //! What can be wrong with a place that should hold a key. No variant has room for a line of a file or a value.
 
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use super::fault::{EndpointFault, ProcessFault, ProfileFault, TokenFault};
+use crate::paths;
 use crate::provider::Provider;
 
 /// Why there is no key.
@@ -37,7 +41,7 @@ pub enum Error {
         name: &'static str,
     },
     /// A credentials file is of no use.
-    #[error("credentials file {} {fault}", .path.display())]
+    #[error("credentials file {} {fault}", paths::shown(.path))]
     File {
         /// The file.
         path: PathBuf,
@@ -59,7 +63,7 @@ pub enum Error {
         fault: ProfileFault,
     },
     /// A token's file is of no use.
-    #[error("the token file {} ({named_by}) {fault}", .path.display())]
+    #[error("the token file {} ({named_by}) {fault}", paths::shown(.path))]
     Token {
         /// The file.
         path: PathBuf,
@@ -69,7 +73,7 @@ pub enum Error {
         fault: TokenFault,
     },
     /// A program gave no key.
-    #[error("the program `{program}` (`credential_process` of profile `{profile}`) {fault}")]
+    #[error("the program `{}` (`credential_process` of profile `{profile}`) {fault}", paths::shown(Path::new(.program)))]
     Process {
         /// The profile.
         profile: String,

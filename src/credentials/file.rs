@@ -16,6 +16,7 @@ use super::{
     Credentials, Fault,
     format::{self, Profile},
 };
+use crate::paths;
 
 /// What changes when a file does.
 ///
@@ -70,7 +71,7 @@ impl Stamp {
         if let Some(mode) = self.loose_mode(path) {
             tracing::warn!(
                 what,
-                path = %path.display(),
+                path = %paths::shown(path),
                 mode = format!("{mode:04o}"),
                 "others can read this file, which holds a secret: run `chmod 600` on it"
             );

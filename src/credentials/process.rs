@@ -1,6 +1,6 @@
 //! A program that prints a key: `credential_process` of a profile.
 
-use std::{fmt, io, process::Stdio, time::Duration};
+use std::{fmt, io, path::Path, process::Stdio, time::Duration};
 
 use jiff::Timestamp;
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -12,6 +12,7 @@ use super::{
     fault::{ProcessFault, ProfileFault},
     lease::{Form, Lease},
 };
+use crate::paths;
 
 /// One `credential_process`. Its arguments may be secret.
 #[derive(Clone)]
@@ -107,7 +108,8 @@ impl fmt::Display for Process {
         write!(
             formatter,
             "the program `{}` (`credential_process` of profile `{}`)",
-            self.program, self.profile
+            paths::shown(Path::new(&self.program)),
+            self.profile
         )
     }
 }

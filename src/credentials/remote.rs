@@ -16,6 +16,7 @@ use super::{
     process::Process,
     role::Role,
 };
+use crate::paths;
 
 /// A place that hands a key out for a while.
 #[derive(Debug)]
@@ -137,7 +138,7 @@ impl fmt::Display for WebIdentity {
             formatter,
             "the role {}, with the web identity in {} ({})",
             self.role.arn,
-            self.token_file.display(),
+            paths::shown(&self.token_file),
             self.named_by
         )
     }

@@ -19,6 +19,7 @@ use super::{
     remote::{Base, Remote},
     role::Role,
 };
+use crate::paths;
 use crate::provider::Provider;
 use crate::repeated::Repeated;
 
@@ -316,7 +317,7 @@ impl Watched {
                 self.good = Some((stamp, current.clone()));
                 if let Some(over) = self.complaints.over() {
                     info!(
-                        path = %self.path.display(),
+                        path = %paths::shown(&self.path),
                         key = current.credentials.suffix(),
                         failures = over.failures,
                         seconds = over.lasted.as_secs(),
@@ -328,7 +329,7 @@ impl Watched {
             (Err(fault), Some((_, current))) => {
                 if let Some(count) = self.complaints.again(fault.clone()) {
                     warn!(
-                        path = %self.path.display(),
+                        path = %paths::shown(&self.path),
                         key = current.credentials.suffix(),
                         count,
                         error = %fault.of(&self.path),

@@ -13,7 +13,6 @@ mod connections;
 mod discovery;
 mod negotiation;
 mod people;
-mod places;
 mod query;
 mod reload;
 mod web;

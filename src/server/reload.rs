@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use tokio::sync::{mpsc, oneshot};
 
-use super::places::without_paths;
+use crate::paths::without_paths;
 
 /// What came of it: nothing, or why the settings in force stay.
 pub type Outcome = Result<(), String>;

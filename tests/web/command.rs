@@ -1,7 +1,7 @@
 //! `vigie` with a web configuration file in its settings.
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use reqwest::StatusCode;
 use tokio::process::Command;
@@ -36,7 +36,7 @@ fn settings(folder: &Folder, head: &str) -> PathBuf {
     path
 }
 
-fn command(name: &str, settings: &PathBuf) -> Command {
+fn command(name: &str, settings: &Path) -> Command {
     let mut command = vigie(&[name, "--config"]);
     command.arg(settings);
     command
@@ -45,7 +45,13 @@ fn command(name: &str, settings: &PathBuf) -> Command {
 /// `vigie run`, and its address with the scheme.
 pub(crate) async fn running(folder: &Folder) -> (Running, String) {
     let settings = settings(folder, "listen = \"127.0.0.1:0\"");
-    let agent = Running::start(command("run", &settings).arg("--enable-lifecycle"));
+    // As a person starts it who stands beside the file.
+    let settings = Path::new(settings.file_name().unwrap());
+    let agent = Running::start(
+        command("run", settings)
+            .current_dir(folder.path())
+            .arg("--enable-lifecycle"),
+    );
     let url = agent
         .wait_to_say("its address", |said| {
             let (_, url) = said.split_once("listening on ")?;
@@ -263,7 +269,7 @@ async fn no_route_names_the_file_of_a_key() {
     .await;
     // One key is not there; now another file is not either, and the web's is broken.
     let written = std::fs::read_to_string(folder.path().join("vigie.toml")).unwrap();
-    let written = format!("{written}ca_bundle = \"gone.pem\"\n");
+    let written = format!("{written}ca_bundle = \"bundles of mine/gone.pem\"\n");
     std::fs::write(folder.path().join("vigie.toml"), written).unwrap();
     folder.web("basic_auth_users: {a: b}");
     let reload = client.post(format!("{url}/-/reload")).send().await.unwrap();
@@ -290,6 +296,8 @@ async fn no_route_names_the_file_of_a_key() {
         for told in [
             place.as_str(),
             "keys/gone",
+            "of mine",
+            "gone.pem",
             "server.key",
             "server.crt",
             "web.yml",

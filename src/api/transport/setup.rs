@@ -8,6 +8,7 @@ use secrecy::ExposeSecret as _;
 use super::super::endpoint::Endpoint;
 use super::{Transport, chain};
 use crate::credentials::ClientCertificate;
+use crate::paths;
 
 /// What a [`Transport`] is for. Accounts with the same needs share one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -54,7 +55,7 @@ impl Needs {
 #[derive(Debug, thiserror::Error)]
 pub enum BadTransport {
     /// The bundle cannot be read.
-    #[error("cannot read the CA bundle {}; is `ca_bundle` its path?", .path.display())]
+    #[error("cannot read the CA bundle {}; is `ca_bundle` its path?", paths::shown(.path))]
     Unreadable {
         /// The `ca_bundle` of the settings.
         path: PathBuf,
@@ -62,7 +63,7 @@ pub enum BadTransport {
         source: std::io::Error,
     },
     /// The bundle holds no certificate.
-    #[error("the CA bundle {} holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)", .path.display())]
+    #[error("the CA bundle {} holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)", paths::shown(.path))]
     NoCertificate {
         /// The `ca_bundle` of the settings.
         path: PathBuf,

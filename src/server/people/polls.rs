@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::html::{self, LIMIT, Mark, Now, push, push_more, push_table};
 use crate::exposition::{Page, Part};
+use crate::paths::without_paths;
 use crate::poller::{Failure, Status, Watched};
 use crate::reading::Reading;
-use crate::server::places::without_paths;
 
 /// A poll, and what there is of it to be shown.
 pub(super) struct Poll {

@@ -24,6 +24,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tracing::{error, info, warn};
 
 use crate::credentials::warn_of_readers;
+use crate::paths;
 use checks::Checks;
 use files::{Marks, Reader};
 use gate::Bucket;
@@ -35,7 +36,7 @@ pub(super) use headers::{Headers, complete};
 
 /// A web configuration file that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("web configuration file {} {problem}", .path.display())]
+#[error("web configuration file {} {problem}", paths::shown(.path))]
 pub struct Error {
     path: PathBuf,
     problem: String,
@@ -152,7 +153,7 @@ impl Web {
         match read {
             Ok(new) => {
                 if new.contents != state.current.contents {
-                    info!(path = %self.path.display(), "the web configuration file is taken anew");
+                    info!(path = %paths::shown(&self.path), "the web configuration file is taken anew");
                     if new.rate != state.current.rate {
                         warn!(setting = "rate_limit", "this setting is taken at the next start");
                     }
@@ -164,7 +165,7 @@ impl Web {
             Err(refused) if state.refused.as_ref() == Some(&refused) => {}
             Err(refused) => {
                 error!(
-                    path = %self.path.display(),
+                    path = %paths::shown(&self.path),
                     error = refused.problem,
                     "the web configuration file cannot be taken; what was in force before stays"
                 );
@@ -199,7 +200,7 @@ impl Loaded {
 
     fn warn(&self, path: &Path) {
         for error in self.left_out.iter().map(String::as_str).chain(self.risk()) {
-            warn!(path = %path.display(), error, "not all of the web configuration file is as one may expect");
+            warn!(path = %paths::shown(path), error, "not all of the web configuration file is as one may expect");
         }
         for (what, path) in &self.secrets {
             warn_of_readers(what, path);

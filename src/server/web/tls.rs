@@ -14,6 +14,7 @@ use super::files::Reader;
 use super::names;
 use super::written::WrittenTls;
 use super::yaml::Read;
+use crate::paths;
 
 /// TLS, and what of the file it does not do.
 pub(super) struct Tls {
@@ -161,7 +162,7 @@ impl Source {
 
     fn name(&self) -> String {
         match self {
-            Self::File(path, key) => format!("`tls_server_config.{key}_file` {}", path.display()),
+            Self::File(path, key) => format!("`tls_server_config.{key}_file` {}", paths::shown(path)),
             Self::Inline(_, key) => format!("`tls_server_config.{key}`"),
         }
     }
