@@ -25,7 +25,7 @@ impl Watch {
             Ok(reading) => {
                 let names = of_the_partition(&self.plan, &reading.facts.regions);
                 let names = of_the_shard(&self.plan, &names);
-                self.regions = names.iter().filter_map(|name| opened(&self.plan, name)).collect();
+                self.regions = opened(&self.plan, names.iter(), &mut Repeated::default());
                 self.regions.iter().for_each(|region| show(page, region));
                 None
             }
@@ -50,18 +50,29 @@ fn of_the_shard(plan: &Plan, found: &[String]) -> Vec<String> {
     found.iter().filter(is_ours).cloned().collect()
 }
 
-/// A region that the cloud named. What it names is not trusted to be the name of a host.
-fn opened(plan: &Plan, name: &str) -> Option<Region> {
-    let opened = plan.region(name);
+/// The regions that the cloud named. What it names is not trusted to be the name of a host.
+fn opened<'a>(
+    plan: &Plan,
+    names: impl Iterator<Item = &'a String>,
+    left_out: &mut Repeated<String>,
+) -> Vec<Region> {
+    let mut opened = Vec::new();
+    for name in names {
+        match plan.region(name) {
+            Ok(region) => opened.push(region),
+            Err(error) => {
+                if let Some(count) = left_out.again(name.clone()) {
+                    warn!(
+                        account = plan.account.name,
+                        count,
+                        error = format!("{error:#}"),
+                        "a region that the cloud names is left out"
+                    );
+                }
+            }
+        }
+    }
     opened
-        .inspect_err(|error| {
-            warn!(
-                account = plan.account.name,
-                error = format!("{error:#}"),
-                "a region that the cloud names is left out"
-            );
-        })
-        .ok()
 }
 
 /// Finds the regions, starts polling those that are new and stops with those that are gone, until dropped.
@@ -81,6 +92,8 @@ pub(super) async fn keep_finding(
         all,
         polled: HashMap::new(),
         audited: JoinSet::new(),
+        nameless: Repeated::default(),
+        left_out: Repeated::default(),
     };
     let mut failing: Repeated<Option<Reason>> = Repeated::default();
     loop {
@@ -135,6 +148,10 @@ struct Finder {
     /// The client of each region, and its polls, which end with their set.
     polled: HashMap<String, (Client, JoinSet<()>)>,
     audited: JoinSet<()>,
+    /// Answers without a region of the partition.
+    nameless: Repeated<()>,
+    /// Regions that cannot be polled, by name.
+    left_out: Repeated<String>,
 }
 
 impl Finder {
@@ -142,11 +159,21 @@ impl Finder {
         let account = &self.plan.account.name;
         let found = of_the_partition(&self.plan, found);
         if found.is_empty() {
-            warn!(
-                account,
-                "the cloud names no region; those that are known are polled on"
-            );
+            if let Some(count) = self.nameless.again(()) {
+                warn!(
+                    account,
+                    count, "the cloud names no region; those that are known are polled on"
+                );
+            }
             return;
+        }
+        if let Some(over) = self.nameless.over() {
+            info!(
+                account,
+                failures = over.failures,
+                seconds = over.lasted.as_secs(),
+                "the cloud names regions again"
+            );
         }
         let found = of_the_shard(&self.plan, &found);
         let gone: Vec<String> = (self.polled.keys())
@@ -164,10 +191,8 @@ impl Finder {
                 region, "the region is not enabled any more: it is not polled"
             );
         }
-        let new: Vec<&String> = (found.iter())
-            .filter(|region| !self.polled.contains_key(*region))
-            .collect();
-        let opened: Vec<Region> = new.iter().filter_map(|name| opened(&self.plan, name)).collect();
+        let new = found.iter().filter(|region| !self.polled.contains_key(*region));
+        let opened = opened(&self.plan, new, &mut self.left_out);
         if gone.is_empty() && opened.is_empty() {
             return;
         }
