@@ -16,15 +16,8 @@ use crate::config::LogFormat;
 
 /// Log lines go to stderr. `VIGIE_LOG` filters them, as `debug` or `vigie::api=debug,info`.
 pub(super) fn start(format: LogFormat, level: &str) {
-    let usual = || -> Targets {
-        let written = format!("warn,vigie={level}");
-        written.parse().expect("our own filters are in order")
-    };
-    let wanted = std::env::var(LOG_VARIABLE)
-        .ok()
-        .filter(|wanted| !wanted.is_empty());
-    let parsed = wanted.as_deref().map_or_else(|| Ok(usual()), str::parse);
-    let (filter, fault) = match parsed {
+    let usual = || filter("", level).expect("our own filters are in order");
+    let (filter, fault) = match filter(&std::env::var(LOG_VARIABLE).unwrap_or_default(), level) {
         Ok(filter) => (filter, None),
         Err(fault) => (usual(), Some(fault)),
     };
@@ -33,8 +26,31 @@ pub(super) fn start(format: LogFormat, level: &str) {
     lines(format, filter, ansi, io::stderr).init();
     log_panics();
     if let Some(error) = fault {
-        warn!(%error, "VIGIE_LOG is ignored: write `debug`, or `vigie::api=debug,info`");
+        warn!(
+            error,
+            "VIGIE_LOG is ignored: write `debug`, or `vigie::api=debug,info`"
+        );
     }
+}
+
+/// What is wanted: a level for all, and levels for modules, over the usual ones where none is for all. A word that is no
+/// level would be taken for a module, and all else be silenced.
+fn filter(wanted: &str, level: &str) -> Result<Targets, String> {
+    let wanted: Vec<&str> = (wanted.split(',').map(str::trim))
+        .filter(|directive| !directive.is_empty())
+        .collect();
+    let mut directives = vec![format!("warn,vigie={level}")];
+    for word in wanted.iter().filter(|directive| !directive.contains('=')) {
+        if word.parse::<LevelFilter>().is_err() {
+            return Err(format!(
+                "{word:?} is no level: there are off, error, warn, info, debug and trace"
+            ));
+        }
+        directives.clear();
+    }
+    directives.extend(wanted.into_iter().map(str::to_owned));
+    let all = directives.join(",");
+    all.parse().map_err(|fault| format!("{all:?}: {fault}"))
 }
 
 /// A fault of ours is an event like any other: one line. Whoever asks for a backtrace gets Rust's own words beside it.
@@ -179,6 +195,38 @@ mod tests {
     use tracing::info;
 
     use super::*;
+
+    #[test]
+    fn slip_in_a_filter_silences_nothing() {
+        for slip in ["inof", "verbos,vigie=debug", "warn,vigie=verbos", "debug info"] {
+            assert!(filter(slip, "info").is_err(), "{slip}");
+        }
+        let shows =
+            |wanted: &str, target: &str, level| filter(wanted, "info").unwrap().would_enable(target, &level);
+        for (wanted, target, level, expected) in [
+            ("", "vigie::poller", Level::INFO, true),
+            ("", "vigie::poller", Level::DEBUG, false),
+            ("", "hyper", Level::INFO, false),
+            ("debug,", "hyper", Level::DEBUG, true),
+            ("warn", "vigie::poller", Level::INFO, false),
+            (
+                "vigie::poller::changes=warn",
+                "vigie::poller::changes",
+                Level::INFO,
+                false,
+            ),
+            ("vigie::poller::changes=warn", "vigie::poller", Level::INFO, true),
+            ("vigie=debug", "vigie::api", Level::DEBUG, true),
+            ("vigie=debug", "hyper", Level::WARN, true),
+            (" off, vigie::api=trace", "vigie::api", Level::TRACE, true),
+        ] {
+            assert_eq!(
+                shows(wanted, target, level),
+                expected,
+                "{wanted:?} {target} {level}"
+            );
+        }
+    }
 
     /// What is written of one event that holds all that is hostile.
     fn written(format: LogFormat, ansi: bool) -> String {
