@@ -73,7 +73,6 @@ fn write_to(text: &mut String, audit: &Audit) -> std::fmt::Result {
     let Audit {
         account, provider, ..
     } = audit;
-    let key = audit.access_key_suffix.as_deref();
     let at = audit.at.strftime("%Y-%m-%d %H:%M:%S UTC");
     writeln!(text, "What may this key do beyond describing?\n")?;
     writeln!(
@@ -84,7 +83,10 @@ fn write_to(text: &mut String, audit: &Audit) -> std::fmt::Result {
     writeln!(
         text,
         "key:      {}",
-        key.map_or_else(|| "none".to_owned(), |key| format!("…{key}"))
+        match (&audit.access_key_suffix, &audit.key_from) {
+            (Some(key), Some(from)) => format!("…{key} ({from})"),
+            _ => "none".to_owned(),
+        }
     )?;
     writeln!(text, "examined: {at}, by vigie {}", env!("CARGO_PKG_VERSION"))?;
     writeln!(

@@ -41,7 +41,7 @@ fn keys(places: &[(&str, Result<Found, credentials::Error>)]) -> String {
     let mut text = "\n# Keys:\n".to_owned();
     for (account, place) in places {
         let told = match place {
-            Ok(Found::Key(key)) => format!("…{} ({})", key.credentials.suffix(), key.source),
+            Ok(Found::Key(key)) => format!("…{} ({})", key.credentials.suffix(), key.from_where()),
             Ok(Found::Remote(remote)) => match remote.is_last_resort() {
                 Some(looked_at) => format!("{remote}, as none was found at {}", looked_at.join(", ")),
                 None => remote.to_string(),

@@ -32,6 +32,8 @@ pub struct Current {
     pub generation: u64,
     /// `environment`, `file`, the name of a remote place or of a fixed source.
     pub source: &'static str,
+    /// The file that holds it, and the profile if one was asked for, as people read it.
+    pub place: Option<Arc<str>>,
     /// When it runs out, if that is known.
     pub expires: Option<Timestamp>,
 }
@@ -237,7 +239,16 @@ impl Current {
             credentials: Arc::new(credentials),
             generation: 1,
             source,
+            place: None,
             expires,
+        }
+    }
+
+    /// Where it comes from, for people.
+    pub fn from_where(&self) -> String {
+        match &self.place {
+            Some(place) => format!("{} {place}", self.source),
+            None => self.source.to_owned(),
         }
     }
 
@@ -287,6 +298,15 @@ struct Watched {
 }
 
 impl Watched {
+    fn place(&self) -> String {
+        let path = paths::shown(&self.path);
+        if self.named {
+            format!("{path}, profile `{}`", self.profile)
+        } else {
+            path.to_string()
+        }
+    }
+
     fn refresh(&mut self, unconditionally: bool) -> Result<Current, Error> {
         let look = Stamp::of(&self.path, self.named_by);
         if !unconditionally
@@ -312,7 +332,10 @@ impl Watched {
             (Ok((stamp, credentials)), before) => {
                 let current = match before {
                     Some((_, current)) => current.followed_by(credentials),
-                    None => Current::new(credentials, "file", None),
+                    None => Current {
+                        place: Some(self.place().into()),
+                        ..Current::new(credentials, "file", None)
+                    },
                 };
                 self.good = Some((stamp, current.clone()));
                 if let Some(over) = self.complaints.over() {

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::probe::{self, Finding, Probe, Verdict};
 use crate::api::{Account, Client, Error, Service};
+use crate::credentials::Current;
 use crate::provider::Provider;
 
 /// What a key may do beyond describing, as far as the cloud tells.
@@ -21,6 +22,8 @@ pub struct Audit {
     pub regions: Vec<String>,
     /// How the id of the key in force ends, if there was a key.
     pub access_key_suffix: Option<String>,
+    /// Where it comes from.
+    pub key_from: Option<String>,
     /// When it ended.
     pub at: Timestamp,
     /// What follows from the rest.
@@ -145,6 +148,7 @@ impl Audit {
             provider: account.provider,
             regions: clients.iter().map(|client| client.region().to_owned()).collect(),
             access_key_suffix: None,
+            key_from: None,
             at: Timestamp::UNIX_EPOCH,
             outcome: Outcome::Unknown,
             tried: probes.iter().map(|probe| probe.action.policy_name()).collect(),
@@ -201,9 +205,9 @@ impl Audit {
 
     fn concluded(mut self, account: &Account) -> Self {
         // Whoever reads it has the error among the refusals already.
-        self.access_key_suffix = account
-            .key_in_force()
-            .map(|current| current.credentials.suffix().to_owned());
+        let key = account.key_in_force();
+        self.key_from = key.as_ref().map(Current::from_where);
+        self.access_key_suffix = key.map(|current| current.credentials.suffix().to_owned());
         let now = Timestamp::now();
         self.at = Timestamp::from_second(now.as_second()).unwrap_or(now);
         self.outcome = if !self.excess.is_empty() {
@@ -255,6 +259,7 @@ mod tests {
             provider: Provider::Aws,
             regions: Vec::new(),
             access_key_suffix: None,
+            key_from: None,
             at: Timestamp::UNIX_EPOCH,
             outcome: Outcome::Unknown,
             tried: Vec::new(),

@@ -255,6 +255,7 @@ impl Loan {
         };
         let current = Current {
             source,
+            place: None,
             expires,
             ..current
         };
