@@ -83,7 +83,16 @@ impl Client {
             if pass.refused_for_the_clock() {
                 self.budget().await?;
                 pass.is_latest().map_err(|locked| self.held_back(locked))?;
-                (outcome, _) = self.send(call, key, attempts).await;
+                let off;
+                (outcome, off) = self.send(call, key, attempts).await;
+                // The first date was wrong, as that of something in between may be.
+                if let (Err(Unanswered { cause, .. }), Some(off)) = (&outcome, off)
+                    && refuses_the_key(cause)
+                {
+                    credential
+                        .clock
+                        .correct(off, Some(&account.name), Some(&region.name));
+                }
             } else if let Err(Unanswered { cause, .. }) = outcome {
                 return Err(Tried::AndMayNotAgain(cause));
             }
@@ -160,7 +169,7 @@ impl Client {
         }
         let off = credential.clock.explains(measured, applied);
         if let (Ok(_), Some(measured)) = (&outcome, measured) {
-            credential.clock.was_taken(measured);
+            credential.clock.was_taken(measured, applied);
         }
         (outcome, off)
     }

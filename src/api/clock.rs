@@ -1,7 +1,7 @@
 //! The clock that signs: this machine's, corrected to the cloud's where the two are so far apart that the cloud refuses.
 
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use tracing::{info, warn};
@@ -13,9 +13,15 @@ use crate::repeated::Repeated;
 pub(super) struct Clock {
     /// The cloud's time minus ours, in seconds, as far as it is corrected for.
     skew: AtomicI64,
-    /// What the last accepted answer showed.
-    accepted: AtomicI64,
+    /// What the last accepted answer showed, and what was corrected for then.
+    taken: Mutex<Option<Taken>>,
     told: Mutex<Repeated<()>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Taken {
+    measured: i64,
+    applied: i64,
 }
 
 impl Clock {
@@ -37,16 +43,22 @@ impl Clock {
         after(self.skew())
     }
 
-    /// The cloud answered a request well, and showed this skew.
-    pub(super) fn was_taken(&self, measured: i64) {
-        self.accepted.store(measured, Ordering::Relaxed);
+    /// The cloud answered a request well that was signed with `applied`, and showed this skew.
+    pub(super) fn was_taken(&self, measured: i64, applied: i64) {
+        *self.taken() = Some(Taken { measured, applied });
     }
 
-    /// The skew that explains why a request was refused that was signed with `applied`. One that the cloud took
-    /// explains none; and another call may have corrected the clock since.
+    /// The skew that explains why a request was refused that was signed with `applied`. One that the cloud took from
+    /// the same clock explains none. It may from another: a correction that a wrong date led to is taken back so.
     pub(super) fn explains(&self, measured: Option<i64>, applied: i64) -> Option<i64> {
-        let accepted = self.accepted.load(Ordering::Relaxed);
-        measured.filter(|measured| is_far(*measured, applied) && is_far(*measured, accepted))
+        let taken = self.taken().filter(|taken| taken.applied == applied);
+        measured
+            .filter(|measured| is_far(*measured, applied))
+            .filter(|measured| taken.is_none_or(|taken| is_far(*measured, taken.measured)))
+    }
+
+    fn taken(&self) -> MutexGuard<'_, Option<Taken>> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Signs with the cloud's time from now on; tells it of the account, and of the region that showed it.
@@ -103,14 +115,18 @@ mod tests {
         assert_eq!(clock.explains(Some(240), 0), None, "the cloud takes that much");
         assert_eq!(clock.explains(None, 0), None);
         assert_eq!(clock.explains(Some(600), 580), None, "it was corrected for");
-        assert_eq!(
-            clock.explains(Some(0), 600),
-            None,
-            "what a right clock showed was taken"
-        );
-        clock.was_taken(600);
-        assert_eq!(clock.explains(Some(610), 0), None);
+        clock.was_taken(600, 0);
+        assert_eq!(clock.explains(Some(610), 0), None, "the cloud takes that much");
+        assert_eq!(clock.explains(Some(-600), 0), Some(-600));
         assert_eq!(clock.explains(Some(0), 600), Some(0), "the clock was set since");
+    }
+
+    #[test]
+    fn correction_by_a_wrong_date_is_taken_back() {
+        let clock = Clock::default();
+        clock.was_taken(0, 0);
+        assert_eq!(clock.explains(Some(-10_800), 0), Some(-10_800));
+        assert_eq!(clock.explains(Some(0), -10_800), Some(0));
     }
 
     #[test]

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use crate::bench::{Account, Bench, pass};
-use crate::scripted::{Answer, Scripted};
+use jiff::SignedDuration;
+
+use crate::scripted::{Answer, Asked, Scripted};
 
 const HOUR: u64 = 3600;
 /// Polled often, so that nothing but the agent's patience spaces the tries.
@@ -160,4 +162,45 @@ async fn refusal_that_came_too_late_to_be_heard_counts() {
     pass(HOUR).await;
 
     assert_patient(&cloud);
+}
+
+#[tokio::test(start_paused = true)]
+async fn wrong_date_of_something_in_between_holds_a_good_key_back_for_a_minute_and_no_longer() {
+    let far = SignedDuration::from_hours(-3);
+    let judged = |asked: &Asked| {
+        if asked.ahead.abs() > SignedDuration::from_mins(5) {
+            Answer::refusal()
+        } else {
+            Answer::one_instance(asked)
+        }
+    };
+    for is_proven in [true, false] {
+        let cloud = Scripted::start(judged).await;
+        let mut bench = Bench::new(OFTEN, &[cloud.account()]);
+        let lie_once = || {
+            let mut lies = true;
+            cloud.goes_on(move |asked| {
+                if std::mem::replace(&mut lies, false) {
+                    Answer::from_between(401, "<html>no</html>").dated(far)
+                } else {
+                    judged(asked)
+                }
+            });
+        };
+        if !is_proven {
+            lie_once();
+        }
+        bench.start();
+        pass(60).await;
+        if is_proven {
+            lie_once();
+        }
+        pass(5 * 60).await;
+        assert!(cloud.refusals() <= 2, "{}", cloud.refusals());
+        let page = bench.shown();
+        assert!(
+            page.family("vigie_poll_success")
+                .all(|(_, success)| success > 0.0)
+        );
+    }
 }

@@ -7,7 +7,9 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::Response;
+use axum::http::{HeaderMap, Response};
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -28,6 +30,8 @@ pub(crate) struct Scripted {
 pub(crate) struct Asked {
     pub(crate) action: String,
     pub(crate) parameters: BTreeMap<String, String>,
+    /// The clock that signed it minus the cloud's.
+    pub(crate) ahead: SignedDuration,
 }
 
 /// What a request is answered, and what the cloud made of its key.
@@ -36,6 +40,8 @@ pub(crate) struct Answer {
     body: String,
     after: Duration,
     accepted: Option<bool>,
+    /// Another clock than the cloud's.
+    clock: Option<SignedDuration>,
 }
 
 type Script = dyn FnMut(&Asked) -> Answer + Send;
@@ -155,6 +161,7 @@ impl Answer {
             body: body.into(),
             after: Duration::ZERO,
             accepted: Some(true),
+            clock: None,
         }
     }
 
@@ -225,23 +232,41 @@ impl Answer {
         )
     }
 
+    /// The same, dated by a clock that is so far ahead of this machine's.
+    pub(crate) fn dated(self, ahead: SignedDuration) -> Self {
+        Self {
+            clock: Some(ahead),
+            ..self
+        }
+    }
+
     /// The same, so long after the request.
     pub(crate) fn after(self, after: Duration) -> Self {
         Self { after, ..self }
     }
 }
 
-async fn answer(State(state): State<Arc<Mutex<Told>>>, form: String) -> Response<Body> {
+async fn answer(State(state): State<Arc<Mutex<Told>>>, headers: HeaderMap, form: String) -> Response<Body> {
+    let signed = headers["x-amz-date"].to_str().unwrap();
+    let signed = DateTime::strptime("%Y%m%dT%H%M%SZ", signed).unwrap();
+    let signed = signed.to_zoned(TimeZone::UTC).unwrap().timestamp();
     let mut parameters: BTreeMap<_, _> = form_urlencoded::parse(form.as_bytes()).into_owned().collect();
     let action = parameters.remove("Action").unwrap();
     let (answer, date) = {
         let mut told = state.lock().unwrap();
         told.asked.push(action.clone());
-        let answer = (told.script)(&Asked { action, parameters });
+        let ahead = signed.duration_since(Timestamp::now() + told.clock);
+        let asked = Asked {
+            action,
+            parameters,
+            ahead,
+        };
+        let answer = (told.script)(&asked);
         if let Some(accepted) = answer.accepted {
             told.judges(accepted);
         }
-        (answer, Timestamp::now() + told.clock)
+        let clock = answer.clock.unwrap_or(told.clock);
+        (answer, Timestamp::now() + clock)
     };
     tokio::time::sleep(answer.after).await;
     Response::builder()
