@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::page::Page;
-use crate::reading::{Dates, Reading, Scrape};
+use crate::account::{Account, Region};
+use crate::page::{Page, Series};
+use crate::reading::{CALM, Dates, Reading, Scrape};
 use crate::report::Report;
-use crate::scene::{Account, Region, STALE_AFTER, Scene};
+use crate::scene::{STALE_AFTER, Scene};
 use crate::shown::{self, Shown};
 use crate::truth::Facts;
 
@@ -37,16 +38,21 @@ impl Checker {
             came,
             locked: &locked,
         };
-        let mut seen = 0;
         for account in &scene.accounts {
+            if account.changes.is_hopeless(sent, came) {
+                self.is_gone(account, page, scrape);
+                continue;
+            }
             for region in &account.regions {
                 let place = (account.name.to_owned(), region.name.to_owned());
                 let Some(shown) = everything.get(&place) else {
-                    self.report
-                        .violation("missing", &format!("{place:?} is not on the page"));
+                    let is_new = !account.changes.is_calm(sent - CALM, came);
+                    if !is_new && !self.report.leaves_open(sent - CALM) {
+                        let told = format!("{place:?} is not on the page asked for at {sent:.3}");
+                        self.report.violation("missing", &told);
+                    }
                     continue;
                 };
-                seen += 1;
                 for &kind in &account.kinds {
                     let reading = Reading {
                         account,
@@ -68,10 +74,31 @@ impl Checker {
                 self.join(account, region, shown, scrape);
             }
         }
-        if seen != everything.len() {
-            let places: Vec<_> = everything.keys().collect();
-            self.report.violation("extra", &format!("{places:?}"));
+        for (account, region) in everything.keys() {
+            let of_it = |own: &&Arc<Account>| own.name == account;
+            let known = scene.accounts.iter().find(of_it);
+            let is_known = known.is_some_and(|known| known.regions.iter().any(|own| own.name == region));
+            if !is_known {
+                let told = format!("{account} {region} is on the page");
+                self.report.violation("extra", &told);
+            }
         }
+    }
+
+    /// Not one series of an account that the settings do not name is on a page asked for since.
+    fn is_gone(&self, account: &Account, page: &Page, scrape: Scrape<'_>) {
+        let of_it = |series: &&Series| series.labels.values().any(|value| value == account.name);
+        let kept: Vec<&Series> = page.samples().map(|(series, _)| series).filter(of_it).collect();
+        if let Some(first) = kept.first() {
+            let told = format!(
+                "{} is not in the settings, and {} series of it are on the page asked for at {:.3}, such as {first:?}",
+                account.name,
+                kept.len(),
+                scrape.sent
+            );
+            self.report.violation("kept", &told);
+        }
+        self.report.count(|figures| figures.compared += 1);
     }
 
     fn polls(&self) -> MutexGuard<'_, BTreeMap<Key, Dates>> {

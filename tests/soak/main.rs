@@ -10,6 +10,7 @@ mod page;
 #[path = "../support/parts.rs"]
 mod parts;
 
+mod account;
 mod check;
 mod reading;
 mod report;
@@ -18,6 +19,7 @@ mod scene;
 mod scrapes;
 mod settings;
 mod shown;
+mod stalls;
 mod truth;
 mod weather;
 
@@ -49,7 +51,7 @@ async fn page_stays_true_and_nothing_grows_for_as_long_as_it_runs() {
             tasks.spawn(truth::live(region.history.clone(), seed.wrapping_add(nth)));
         }
         tasks.spawn(weather::of(scene.clone(), index, seed));
-        tasks.spawn(scene::keep_requests(account.clone()));
+        tasks.spawn(account::keep_requests(account.clone()));
     }
     for client in 0..CLIENTS {
         tasks.spawn(scrapes::scrape(
@@ -59,7 +61,7 @@ async fn page_stays_true_and_nothing_grows_for_as_long_as_it_runs() {
         ));
     }
     tasks.spawn(settings::reload(scene.clone(), seed));
-    tasks.spawn(report::watch_for_stalls(scene.clone()));
+    tasks.spawn(stalls::watch(scene.clone()));
     tasks.spawn(resources::sample(scene.clone()));
     tasks.spawn(report::tell_each_minute(scene.clone()));
     tokio::select! {

@@ -6,8 +6,9 @@ use std::fmt::Debug;
 use vigie::provider::Provider;
 use vigie::resource::Kind;
 
+use crate::account::{Account, Region};
 use crate::report::Report;
-use crate::scene::{Account, KEYS, Region, STALE_AFTER};
+use crate::scene::{KEYS, STALE_AFTER};
 use crate::shown::{Poll, Shown};
 use crate::truth::{Facts, Lasted};
 
@@ -64,7 +65,7 @@ impl Reading<'_> {
             ..
         } = self;
         let (from, to) = (scrape.sent - 8.0, scrape.came);
-        let troubles = account.weather.between(from, to, region.name, kind);
+        let troubles = account.troubles(from, to, region.name, kind);
         let troubles: Vec<String> = troubles
             .iter()
             .map(|one| format!("{} from {:.3} to {:.3}", one.what, one.since, one.until))
@@ -84,6 +85,12 @@ impl Reading<'_> {
     /// Dates are of the past, never go back, and are those of polls whose first call was made after them.
     pub(crate) fn is_dated(&self, dates: &mut Dates) {
         let Scrape { sent, came, .. } = self.scrape;
+        if self.begins_anew() {
+            (dates.failures, dates.timeouts) = (
+                dates.failures.min(self.poll.failures),
+                dates.timeouts.min(self.poll.timeouts),
+            );
+        }
         let grown = self.poll.failures - dates.failures;
         if grown > 0.0 {
             dates.failures = self.poll.failures;
@@ -92,13 +99,26 @@ impl Reading<'_> {
         if self.poll.timeouts > dates.timeouts {
             (dates.timeouts, dates.timed_out) = (self.poll.timeouts, self.scrape.came);
         }
+        let changes = &self.account.changes;
+        let before = dates.newest.iter().rev().find(|(by, _)| *by <= sent);
         let Some(date) = self.date() else {
+            if let Some((by, newest)) = before
+                && changes.is_calm(*by, came)
+            {
+                let told = format!("it has no date, and had {newest:.6} on a page that came at {by:.3}");
+                self.violation("back", &told);
+            }
             return;
         };
         if date > came {
             self.violation("future", "it is dated in the future");
         }
-        let before = dates.newest.iter().rev().find(|(by, _)| *by <= sent);
+        if let Some(changed) = changes.last_over(sent)
+            && date < changed
+        {
+            let told = format!("its date is of before {changed:.3}, when its account ended");
+            self.violation("kept", &told);
+        }
         if let Some((by, newest)) = before
             && *newest > date
         {
@@ -118,6 +138,12 @@ impl Reading<'_> {
             dates.last = date;
             self.is_older_than_its_first_call(date);
         }
+    }
+
+    /// Whether the settings said something else of the account a moment ago, and it has not been polled since.
+    fn begins_anew(&self) -> bool {
+        let Scrape { sent, came, .. } = self.scrape;
+        !self.account.changes.is_calm(sent - CALM, came)
     }
 
     fn first_call(&self) -> String {
@@ -153,19 +179,16 @@ impl Reading<'_> {
     /// `vigie_poll_success` agrees with the weather.
     pub(crate) fn fails_where_the_cloud_does(&self, dates: &Dates) {
         let Scrape { sent, came, locked } = self.scrape;
-        let between = |from: f64| {
-            self.account
-                .weather
-                .between(from, came, self.region.name, self.kind)
-        };
+        let between = |from: f64| self.account.troubles(from, came, self.region.name, self.kind);
         // Where refusals lock, three requests may be under way at once, of whatever kind: what is slow is so to all.
         let is_calm = |from: f64| match self.account.provider {
-            Provider::Outscale => self.account.weather.is_calm(from, came),
+            Provider::Outscale => self.account.is_calm(from, came),
             Provider::Aws => between(from).is_empty(),
         };
         let lately = between(sent - LONGEST_POLLS);
         let is_locked = locked.contains(self.account.name);
         match self.poll.success {
+            None if self.begins_anew() => {}
             None => self.violation("success", "there is no vigie_poll_success"),
             Some(success) if success > 0.0 => {
                 if let Some(trouble) = lately.iter().find(|trouble| {
@@ -201,8 +224,8 @@ impl Reading<'_> {
     /// theirs in calm weather may do so for want of it too: what is too much of that is told in the end.
     fn if_nothing_stalled(&self, sort: &str, told: &str, dates: &Dates) {
         let sent = self.scrape.sent;
-        if self.report.stalled_since(sent - CALM) {
-            self.report.count(|figures| figures.left_open += 1);
+        if self.report.leaves_open(sent - CALM) {
+            // It is counted.
         } else if sort != "success" && dates.timed_out > sent - CALM {
             self.report.count(|figures| figures.late += 1);
         } else {
@@ -216,10 +239,10 @@ impl Reading<'_> {
             "instances" => self.whole(|facts| &facts.instances, &shown.facts.instances),
             "volumes" => self.whole(|facts| &facts.volumes, &shown.facts.volumes),
             "addresses" => self.whole(|facts| &facts.addresses, &shown.facts.addresses),
-            "instance_status" if shown.has_checks => {
-                self.compare("", |facts| Some(&facts.impaired), &shown.facts.impaired);
-                self.is_fresh();
+            "instance_status" if self.account.provider == Provider::Aws => {
+                self.whole(|facts| &facts.checks, &shown.facts.checks);
             }
+            "instance_status" => self.compare("", |facts| Some(&facts.checks), &shown.facts.checks),
             "load_balancers" => {
                 let balancers = &shown.facts.backends;
                 // Which there are does not change.
@@ -232,16 +255,24 @@ impl Reading<'_> {
                 }
             }
             "target_groups" => {
-                self.is_there(!shown.routed.is_empty());
-                for ((balancer, name), targets) in &shown.routed {
+                let Facts {
+                    routes, balancers, ..
+                } = &shown.facts;
+                if !self.is_there(!routes.is_empty()) {
+                    return;
+                }
+                self.compare("routes", |facts| Some(&facts.routes), routes);
+                self.compare("load balancers", |facts| Some(&facts.balancers), balancers);
+                for route in routes.iter().chain(shown.routed.keys()) {
+                    let (balancer, name) = route;
                     self.compare(
                         &format!("{balancer} {name}"),
                         |facts| facts.groups.get(name),
-                        targets,
+                        shown.routed.get(route).unwrap_or(&BTreeSet::new()),
                     );
                 }
             }
-            _ => {}
+            other => unreachable!("{other} has no truth to be compared with"),
         }
     }
 
@@ -262,6 +293,8 @@ impl Reading<'_> {
         } else if self
             .date()
             .is_some_and(|date| date > self.scrape.came - STALE_AFTER)
+            // Dates are put on a page before readings, and an account may end in between.
+            && self.account.changes.is_calm(self.scrape.sent, self.scrape.came)
         {
             self.violation("missing", "its reading is fresh, and is not shown");
         }
@@ -272,8 +305,11 @@ impl Reading<'_> {
     /// together may be newer.
     fn is_fresh(&self) {
         let Scrape { came, .. } = self.scrape;
-        let Some(date) = self.date() else {
-            return self.violation("date", "it is shown without a date");
+        let date = match self.date() {
+            Some(date) => date,
+            // The first is published while the page is put together, or it is a fault.
+            None if self.begins_anew() => 0.0,
+            None => return self.violation("date", "it is shown without a date"),
         };
         let oldest = self.scrape.oldest();
         if date >= oldest - ROUNDED {
@@ -342,7 +378,7 @@ impl Reading<'_> {
 const LONGEST_POLLS: f64 = 4.5;
 
 /// So long after the last trouble everything has been polled.
-const CALM: f64 = 6.0;
+pub(crate) const CALM: f64 = 6.0;
 
 /// A refused key is tried again after a minute.
 const KEY_FORGIVEN: f64 = 75.0;

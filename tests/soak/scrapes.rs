@@ -9,9 +9,11 @@ use flate2::read::GzDecoder;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING};
 use tokio::time::sleep;
 
+use crate::account::Account;
 use crate::now;
 use crate::page::Page;
-use crate::scene::{Account, Scene};
+use crate::reading::CALM;
+use crate::scene::{Scene, VISITOR};
 use crate::shown::as_text_format;
 
 /// What comes of one request.
@@ -81,11 +83,17 @@ impl Client {
     }
 
     async fn page_for_people(&self) {
-        if let Some(Answer { status, text, .. }) = self.get("/", "text/html", true).await
-            && (status != 200 || !text.trim_end().ends_with("</html>"))
-        {
+        let Some(Answer { status, text, times }) = self.get("/", "text/html", true).await else {
+            return;
+        };
+        if status != 200 || !text.trim_end().ends_with("</html>") {
             let told = format!("the page for people: {status} {text}");
             self.scene.report.violation("people", &told);
+        }
+        let changes = &self.scene.account(VISITOR).changes;
+        if changes.is_hopeless(times.0, times.1) && text.contains(VISITOR) {
+            let told = "the page for people names an account that is not in the settings";
+            self.scene.report.violation("kept", told);
         }
     }
 
@@ -105,8 +113,10 @@ impl Client {
         let report = &self.scene.report;
         if status != 200 {
             // As where it cannot be told.
-            let is_calm = account.weather.is_calm(times.0 - 6.0, times.1);
-            if status != 503 || (is_calm && !report.stalled_since(times.0 - 6.0)) {
+            let is_calm = account.is_calm(times.0 - CALM, times.1);
+            // An account that begins anew is watched by nobody for a moment.
+            let is_kept = account.changes.is_calm(times.0, times.1);
+            if (status != 503 && is_kept) || (is_calm && !report.leaves_open(times.0 - CALM)) {
                 report.violation("targets", &format!("{status} {text}"));
             }
             return;
@@ -144,7 +154,7 @@ impl Client {
         let answer = answer.await;
         let times = (sent, now());
         self.scene.report.count(|figures| figures.requests += 1);
-        self.scene.report.took(times.1 - sent);
+        self.scene.report.took(times);
         let text = match &answer {
             Ok((_, true, body)) => {
                 let mut text = String::new();

@@ -13,8 +13,6 @@ pub(crate) struct Shown {
     pub(crate) routed: BTreeMap<(String, String), BTreeSet<Target>>,
     /// The state that each backend's instance is said to have.
     pub(crate) joined: BTreeSet<(String, String)>,
-    /// Whether checks are shown at all.
-    pub(crate) has_checks: bool,
     pub(crate) polls: BTreeMap<String, Poll>,
 }
 
@@ -54,10 +52,7 @@ impl Shown {
                 facts.instances.insert(label("instance_id"), label("state"));
             }
             "cloud_instance_status_check_failed" => {
-                self.has_checks = true;
-                if is_so {
-                    facts.impaired.insert((label("instance_id"), label("check")));
-                }
+                facts.checks.insert((label("instance_id"), label("check")), is_so);
             }
             "cloud_volume_state" if is_so => {
                 facts.volumes.insert(label("volume_id"), label("state"));
@@ -74,6 +69,14 @@ impl Shown {
                 let group = (label("load_balancer"), label("target_group"));
                 let targets = self.routed.entry(group).or_default();
                 targets.insert((id, label("port"), label("state")));
+            }
+            "cloud_load_balancer_info" if label("type") != "classic" => {
+                facts.balancers.insert(label("load_balancer"));
+            }
+            "cloud_target_group_info" => {
+                facts
+                    .routes
+                    .insert((label("load_balancer"), label("target_group")));
             }
             "cloud_load_balancer_backend_instance_state_info" => {
                 self.joined

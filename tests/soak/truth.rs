@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 use vigie::demo::{Check, Fleet};
+use vigie::provider::Provider;
 
 use crate::now;
 
@@ -17,14 +18,18 @@ pub(crate) type Target = (String, String, String);
 pub(crate) struct Facts {
     /// States, by id.
     pub(crate) instances: BTreeMap<String, String>,
-    /// The checks that fail.
-    pub(crate) impaired: BTreeSet<(String, String)>,
+    /// Whether each check fails.
+    pub(crate) checks: BTreeMap<(String, String), bool>,
     /// States, by id.
     pub(crate) volumes: BTreeMap<String, String>,
     /// Whether each address is attached.
     pub(crate) addresses: BTreeMap<String, bool>,
     /// The state of each backend, by classic load balancer.
     pub(crate) backends: BTreeMap<String, BTreeMap<String, String>>,
+    /// Those that are not classic.
+    pub(crate) balancers: BTreeSet<String>,
+    /// The load balancers that route to each group, and the group; an empty name if there is none.
+    pub(crate) routes: BTreeSet<(String, String)>,
     /// The targets of each group.
     pub(crate) groups: BTreeMap<String, BTreeSet<Target>>,
 }
@@ -43,6 +48,7 @@ pub(crate) struct Version {
 #[derive(Debug)]
 pub(crate) struct History {
     fleet: Fleet,
+    provider: Provider,
     versions: Mutex<VecDeque<Arc<Version>>>,
 }
 
@@ -50,9 +56,10 @@ pub(crate) struct History {
 pub(crate) type Lasted = (Arc<Version>, f64);
 
 impl History {
-    pub(crate) fn new(fleet: Fleet) -> Self {
+    pub(crate) fn new(fleet: Fleet, provider: Provider) -> Self {
         let history = Self {
             fleet,
+            provider,
             versions: Mutex::default(),
         };
         let facts = history.facts();
@@ -102,13 +109,10 @@ impl History {
     fn facts(&self) -> Facts {
         let mut facts = Facts::default();
         for instance in self.fleet.instances() {
-            for (check, _) in instance.impaired.iter().filter(|_| instance.state == "running") {
-                let check = match check {
-                    Check::System => "system",
-                    Check::Instance => "instance",
-                    _ => continue,
-                };
-                facts.impaired.insert((instance.id.clone(), check.to_owned()));
+            let is_checked = self.provider == Provider::Aws && instance.state == "running";
+            for (check, name) in CHECKS.into_iter().filter(|_| is_checked) {
+                let fails = instance.impaired.iter().any(|(impaired, _)| *impaired == check);
+                facts.checks.insert((instance.id.clone(), name.to_owned()), fails);
             }
             facts.instances.insert(instance.id, instance.state);
         }
@@ -124,7 +128,15 @@ impl History {
             let states = health.map(|(id, health)| (id, health.state)).collect();
             facts.backends.insert(balancer.name, states);
         }
+        let balancers = self.fleet.load_balancers_v2();
         for group in self.fleet.target_groups() {
+            let routing = balancers
+                .iter()
+                .filter(|balancer| group.load_balancers.contains(&balancer.arn));
+            let routing = routing.map(|balancer| balancer.name.clone());
+            let nowhere = group.load_balancers.is_empty().then(String::new);
+            let routes = routing.chain(nowhere).map(|name| (name, group.name.clone()));
+            facts.routes.extend(routes);
             let targets = self.fleet.target_health(&group.name).into_iter();
             let targets = targets.map(|(target, health)| {
                 let port = target.port.map_or_else(String::new, |port| port.to_string());
@@ -132,6 +144,8 @@ impl History {
             });
             facts.groups.insert(group.name, targets.collect());
         }
+        let names = balancers.into_iter().map(|balancer| balancer.name);
+        facts.balancers = names.collect();
         facts
     }
 }
@@ -144,6 +158,14 @@ pub(crate) async fn live(history: Arc<History>, seed: u64) {
         history.tick();
     }
 }
+
+/// Those of an instance that runs. OUTSCALE tells of none; few applications tell how they are.
+const CHECKS: [(Check, &str); 4] = [
+    (Check::System, "system"),
+    (Check::Instance, "instance"),
+    (Check::AttachedEbs, "attached_ebs"),
+    (Check::Performance, "performance"),
+];
 
 /// In seconds: longer than any reading is shown.
 const REMEMBERED: f64 = 60.0;

@@ -1,6 +1,7 @@
 //! What goes wrong at the clouds, at random, and when it did.
 
 use std::collections::VecDeque;
+use std::future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,8 +10,9 @@ use tokio::time::sleep;
 use vigie::demo::Fault;
 use vigie::resource::Kind;
 
+use crate::account::Account;
 use crate::now;
-use crate::scene::{Account, KEYS, Scene};
+use crate::scene::{KEYS, Scene, VISITOR};
 
 /// One thing that went wrong, from before it was let loose until after it was ended.
 #[derive(Debug, Clone)]
@@ -45,6 +47,16 @@ impl Trouble {
         }
     }
 
+    /// The settings say nothing of the account.
+    pub(crate) fn absence() -> Self {
+        Self::new(None, None, true, "it is not in the settings".to_owned())
+    }
+
+    /// The settings say something else of the account, which begins anew.
+    pub(crate) fn change() -> Self {
+        Self::new(None, None, false, "its settings change".to_owned())
+    }
+
     fn meets(&self, region: &str, kind: &Kind) -> bool {
         self.region.is_none_or(|own| own == region)
             && self
@@ -75,30 +87,68 @@ impl Weather {
             .all(|trouble| trouble.since > to || trouble.until < from)
     }
 
+    /// Whether nothing could succeed from one moment to another.
+    pub(crate) fn is_hopeless(&self, from: f64, to: f64) -> bool {
+        let troubles = self.troubles();
+        troubles
+            .iter()
+            .any(|trouble| trouble.is_total && trouble.sure <= from && trouble.surely_until >= to)
+    }
+
+    /// When the last of those troubles began that were over by then.
+    pub(crate) fn last_over(&self, by: f64) -> Option<f64> {
+        let troubles = self.troubles();
+        let over = troubles.iter().rfind(|trouble| trouble.until <= by);
+        over.map(|trouble| trouble.since)
+    }
+
+    /// One comes that is alone in this weather until it is over.
+    pub(crate) fn comes(&self, trouble: Trouble) {
+        let since = now();
+        self.troubles().push_back(Trouble { since, ..trouble });
+    }
+
+    pub(crate) fn is_in_force(&self) {
+        self.mark(1, |trouble, now| trouble.sure = now);
+    }
+
+    pub(crate) fn ends(&self) {
+        self.mark(1, |trouble, now| trouble.surely_until = now);
+    }
+
+    pub(crate) fn is_over(&self) {
+        self.mark(1, |trouble, now| trouble.until = now);
+        self.forget();
+    }
+
+    fn forget(&self) {
+        let oldest = now() - REMEMBERED;
+        let mut all = self.troubles();
+        while all.front().is_some_and(|trouble| trouble.until < oldest) {
+            all.pop_front();
+        }
+    }
+
+    /// Notes the present moment at so many of the newest.
+    fn mark(&self, count: usize, note: impl Fn(&mut Trouble, f64)) {
+        let now = now();
+        for trouble in self.troubles().iter_mut().rev().take(count) {
+            note(trouble, now);
+        }
+    }
+
     /// Lets these loose together, for so long.
     async fn last(&self, troubles: Vec<Trouble>, begin: impl FnOnce(), lasts: Duration, end: impl FnOnce()) {
         let (since, count) = (now(), troubles.len());
         self.troubles()
             .extend(troubles.into_iter().map(|trouble| Trouble { since, ..trouble }));
         begin();
-        let sure = now();
-        for trouble in self.troubles().iter_mut().rev().take(count) {
-            trouble.sure = sure;
-        }
+        self.mark(count, |trouble, now| trouble.sure = now);
         sleep(lasts).await;
-        let surely_until = now();
+        self.mark(count, |trouble, now| trouble.surely_until = now);
         end();
-        let until = now();
-        let mut all = self.troubles();
-        for trouble in all.iter_mut().rev().take(count) {
-            (trouble.surely_until, trouble.until) = (surely_until, until);
-        }
-        while all
-            .front()
-            .is_some_and(|trouble| trouble.until < until - REMEMBERED)
-        {
-            all.pop_front();
-        }
+        self.mark(count, |trouble, now| trouble.until = now);
+        self.forget();
     }
 
     fn troubles(&self) -> MutexGuard<'_, VecDeque<Trouble>> {
@@ -110,6 +160,9 @@ impl Weather {
 pub(crate) async fn of(scene: Arc<Scene>, index: usize, seed: u64) {
     let account = scene.accounts[index].clone();
     let mut rng = Rng::with_seed(seed ^ 0x77ea_7e12);
+    if account.name == VISITOR {
+        return future::pending().await;
+    }
     loop {
         if account.name == KEYS {
             sleep(Duration::from_secs_f64(10.0 + 170.0 * rng.f64())).await;
