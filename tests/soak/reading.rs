@@ -272,7 +272,10 @@ impl Reading<'_> {
                     );
                 }
             }
-            other => unreachable!("{other} has no truth to be compared with"),
+            // Those of which no truth is known.
+            name => {
+                self.is_there(shown.others.contains(name));
+            }
         }
     }
 

@@ -2,6 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use vigie::resource::Kind;
+use vigie::resources::KINDS;
+
 use crate::page::{Page, Series};
 use crate::truth::{Facts, Target};
 
@@ -13,6 +16,8 @@ pub(crate) struct Shown {
     pub(crate) routed: BTreeMap<(String, String), BTreeSet<Target>>,
     /// The state that each backend's instance is said to have.
     pub(crate) joined: BTreeSet<(String, String)>,
+    /// The kinds without a truth of which there is anything.
+    pub(crate) others: BTreeSet<&'static str>,
     pub(crate) polls: BTreeMap<String, Poll>,
 }
 
@@ -91,7 +96,11 @@ impl Shown {
                     poll.timeouts = value;
                 }
             }
-            _ => {}
+            name => {
+                let has_it = |kind: &&&Kind| kind.families.iter().any(|family| family.name == name);
+                self.others
+                    .extend(KINDS.iter().find(has_it).map(|kind| kind.name));
+            }
         }
     }
 
