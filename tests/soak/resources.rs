@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use crate::scene::Scene;
+use crate::now;
+use crate::scene::{Scene, VISITOR};
 
 /// Everything that could grow.
 #[derive(Debug, Clone, Copy, Default)]
@@ -18,6 +19,8 @@ pub(crate) struct Sample {
     /// Those of them that are sockets.
     pub(crate) sockets: u64,
     pub(crate) threads: u64,
+    /// Whether there was an account more than there always is, or had just been.
+    is_visited: bool,
 }
 
 #[derive(Debug, Default)]
@@ -26,7 +29,9 @@ pub(crate) struct Samples(Mutex<Vec<Sample>>);
 /// Looks until the future is dropped.
 pub(crate) async fn sample(scene: Arc<Scene>) {
     loop {
-        let sample = Sample::of(scene.id).expect("vigie is running");
+        let mut sample = Sample::of(scene.id).expect("vigie is running");
+        let changes = &scene.account(VISITOR).changes;
+        sample.is_visited = !changes.is_hopeless(now() - CLOSED_BY, now());
         scene.samples.all().push(sample);
         sleep(Duration::from_secs(1)).await;
     }
@@ -53,6 +58,7 @@ impl Sample {
             descriptors,
             sockets,
             threads: line("Threads:")?,
+            is_visited: false,
         })
     }
 
@@ -68,6 +74,7 @@ impl Sample {
             descriptors: of(|sample| sample.descriptors),
             sockets: of(|sample| sample.sockets),
             threads: of(|sample| sample.threads),
+            is_visited: false,
         }
     }
 }
@@ -77,9 +84,11 @@ impl Samples {
         self.all().last().copied().unwrap_or_default()
     }
 
-    /// Medians of the second tenth, when everything is warm, and of the last.
+    /// Medians of the second tenth, when everything is warm, and of the last. A visit is left out: what it takes has to
+    /// be given back after it.
     pub(crate) fn begin_and_end(&self) -> (Sample, Sample) {
-        let all = self.all();
+        let mut all = self.all().clone();
+        all.retain(|sample| !sample.is_visited);
         let tenth = (all.len() / 10).max(1);
         let second = &all[tenth.min(all.len())..(2 * tenth).min(all.len())];
         let last = &all[all.len().saturating_sub(tenth)..];
@@ -93,6 +102,7 @@ impl Samples {
             descriptors: most.descriptors.max(sample.descriptors),
             sockets: most.sockets.max(sample.sockets),
             threads: most.threads.max(sample.threads),
+            is_visited: false,
         })
     }
 
@@ -120,6 +130,9 @@ impl Samples {
     }
 }
 
+/// In seconds: so long after an account went its connections may still be open.
+const CLOSED_BY: f64 = 3.0;
+
 /// In seconds: before that connections that nobody needs any more are still kept, and the allocator still learns.
 const LONG_ENOUGH: usize = 600;
 
@@ -134,6 +147,7 @@ fn what_grows_slowly_is_told_and_what_comes_and_goes_is_not() {
         descriptors: 40 + second % 5,
         sockets: 30 + second % 5,
         threads: 4 + u64::from(second.is_multiple_of(9)),
+        is_visited: false,
     };
     assert!(of(coming_and_going).is_empty());
     // Ten KiB and a hundredth of a descriptor a second.
@@ -142,6 +156,7 @@ fn what_grows_slowly_is_told_and_what_comes_and_goes_is_not() {
         descriptors: 40 + second / 100,
         sockets: 30,
         threads: 4,
+        is_visited: false,
     });
     let told: Vec<&str> = grown.iter().filter_map(|told| told.split(' ').next()).collect();
     assert_eq!(told, ["memory", "descriptors"]);
@@ -150,4 +165,10 @@ fn what_grows_slowly_is_told_and_what_comes_and_goes_is_not() {
         ..Sample::default()
     });
     assert_eq!(threads.len(), 1, "{threads:?}");
+    let visited = of(|second| Sample {
+        descriptors: 40 + 20 * (second / 1000),
+        is_visited: second >= 1000,
+        ..Sample::default()
+    });
+    assert!(visited.is_empty(), "{visited:?}");
 }
