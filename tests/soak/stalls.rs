@@ -62,7 +62,9 @@ impl Stalls {
         let judged: Vec<(f64, f64)> = judged;
         let all = judged.len() as u64;
         let is_slow = |(sent, came): &(f64, f64)| {
-            let meet = |(begin, end, _): &&(f64, f64, f64)| *begin <= *came && *end >= sent - AROUND;
+            let meet = |(begin, end, late): &&(f64, f64, f64)| {
+                *late > USUAL && *begin <= *came && *end >= sent - AROUND
+            };
             let lost: f64 = seen.looks.iter().filter(meet).map(|(_, _, late)| late).sum();
             came - sent - EACH_WAY * lost > SLOW
         };
@@ -135,6 +137,9 @@ const SLOW: f64 = 0.4;
 
 /// In seconds. A poll may take 1.8 s, and asks for a dozen things one after the other.
 const STALL: f64 = 0.1;
+
+/// In seconds: what a look takes where nothing stalls, in a debug build, is no excuse.
+const USUAL: f64 = 0.02;
 
 /// Both to vigie and back a page may have to wait as long as the one look at the machine.
 const EACH_WAY: f64 = 2.0;
