@@ -117,7 +117,11 @@ impl Samples {
                 "memory",
                 end.memory > begin.memory + (begin.memory / 10).max(2048),
             ),
-            ("descriptors", end.descriptors > begin.descriptors + 3),
+            // An account that begins anew leaves connections that stay open for a minute and a half.
+            (
+                "descriptors",
+                end.descriptors > begin.descriptors + (begin.descriptors / 5).max(3),
+            ),
             ("threads", end.threads > begin.threads),
         ];
         let grew = grew.into_iter().filter(|(_, grew)| *grew);
