@@ -62,17 +62,19 @@ impl Sample {
         })
     }
 
-    /// Of each figure the median by itself.
-    fn median(samples: &[Self]) -> Self {
+    /// Of each figure the median by itself; of descriptors the fewest, since connections that nobody needs any more stay
+    /// open for a while, now more and now less.
+    fn typical(samples: &[Self]) -> Self {
         let of = |figure: fn(&Self) -> u64| {
             let mut figures: Vec<u64> = samples.iter().map(figure).collect();
             figures.sort_unstable();
             figures.get(figures.len() / 2).copied().unwrap_or_default()
         };
+        let least = |figure: fn(&Self) -> u64| samples.iter().map(figure).min().unwrap_or_default();
         Self {
             memory: of(|sample| sample.memory),
-            descriptors: of(|sample| sample.descriptors),
-            sockets: of(|sample| sample.sockets),
+            descriptors: least(|sample| sample.descriptors),
+            sockets: least(|sample| sample.sockets),
             threads: of(|sample| sample.threads),
             is_visited: false,
         }
@@ -84,7 +86,7 @@ impl Samples {
         self.all().last().copied().unwrap_or_default()
     }
 
-    /// Medians of the second tenth, when everything is warm, and of the last. A visit is left out: what it takes has to
+    /// What the second tenth, when everything is warm, and the last are like. A visit is left out: what it takes has to
     /// be given back after it.
     pub(crate) fn begin_and_end(&self) -> (Sample, Sample) {
         let mut all = self.all().clone();
@@ -92,7 +94,7 @@ impl Samples {
         let tenth = (all.len() / 10).max(1);
         let second = &all[tenth.min(all.len())..(2 * tenth).min(all.len())];
         let last = &all[all.len().saturating_sub(tenth)..];
-        (Sample::median(second), Sample::median(last))
+        (Sample::typical(second), Sample::typical(last))
     }
 
     /// The largest there ever was of each.
