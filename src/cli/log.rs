@@ -85,6 +85,9 @@ where
     let log = tracing_subscriber::fmt()
         .with_max_level(LevelFilter::TRACE)
         .with_writer(writer)
+        // A line that cannot be written is lost. Told on the same stream, that would be a panic, and the panic's own
+        // line the end of the process.
+        .log_internal_errors(false)
         .with_target(false);
     match format {
         LogFormat::Text => Box::new(

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use ::vigie::demo::Options;
 use secrecy::ExposeSecret as _;
 
 use crate::demo::Demo;
@@ -241,4 +242,20 @@ async fn manual_pages_and_completions_know_every_command() {
         nowhere.stderr
     );
     assert_eq!(run(&mut vigie(&["completions", "tcl"])).await.code, Some(64));
+}
+
+/// A disk that is full, or a collector of logs that is gone, is no reason to end.
+#[tokio::test]
+async fn log_that_cannot_be_written_ends_nothing() {
+    let demo = Demo::start(Options::default()).await;
+    let settings = demo.settings("", "kinds = [\"instances\"]");
+    let full = std::fs::File::options()
+        .write(true)
+        .open("/dev/full")
+        .expect("it is there");
+    let mut vigie = vigie(&["once", "--config"]);
+    let once = vigie.arg(settings).env("VIGIE_LOG", "debug").stderr(full);
+    let output = once.output().await.expect("it starts");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("cloud_instance_state"));
 }
