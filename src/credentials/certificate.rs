@@ -3,6 +3,7 @@
 use std::{
     fmt,
     hash::{Hash, Hasher},
+    os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
 };
 
@@ -48,6 +49,14 @@ pub enum BadCertificate {
         named_by: String,
         /// What is wrong with it.
         fault: Fault,
+    },
+    /// The file itself in place of its path.
+    #[error(
+        "{named_by} holds what is no path of a file: write the path; what is in the file is not told here"
+    )]
+    NoPath {
+        /// What should name the file.
+        named_by: String,
     },
     /// Something else than PEM.
     #[error("{from} holds no {part} in PEM form (-----BEGIN {part}-----)")]
@@ -182,10 +191,24 @@ impl Pair {
     }
 }
 
+/// What has several lines, a mark of PEM or a name that no file system takes (`NAME_MAX` is 255) is something else.
+fn is_no_path(path: &Path) -> bool {
+    let bytes = path.as_os_str().as_bytes();
+    let mut names = path.iter();
+    bytes.contains(&b'\n')
+        || bytes.windows(5).any(|window| window == b"-----")
+        || names.any(|name| name.len() > 255)
+}
+
 impl Part {
     /// The text, and where it is from.
     fn read(self, named_by: &str) -> Result<(Zeroizing<String>, String), BadCertificate> {
         let (bytes, from) = match self {
+            // A key that is pasted there is told to nobody.
+            Self::File(path) if is_no_path(&path) => {
+                let named_by = named_by.to_owned();
+                return Err(BadCertificate::NoPath { named_by });
+            }
             Self::File(path) => {
                 let read = Stamp::of(&path, "").and_then(|stamp| {
                     let bytes = file::bytes(&path, &stamp)?;

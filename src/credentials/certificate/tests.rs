@@ -145,3 +145,26 @@ fn what_is_no_certificate_is_told_by_its_file() {
         "OSC_X509_CLIENT_CERT_B64 is not base64 of a file in PEM form"
     );
 }
+
+#[test]
+fn key_in_place_of_its_path_is_told_to_nobody() {
+    let one_line = "-----BEGIN PRIVATE KEY----- canary -----END PRIVATE KEY-----";
+    let bare = "canary".repeat(60);
+    for pasted in [KEY_TEXT, one_line, &bare] {
+        let fixture = Fixture::new().file("client.pem", CERTIFICATE);
+        let certificate = fixture.home.path().join("client.pem").display().to_string();
+        let of_the_environment = fixture
+            .set("OSC_X509_CLIENT_CERT", &certificate)
+            .set("OSC_X509_CLIENT_KEY", pasted)
+            .found([None, None]);
+        let of_the_settings = Fixture::new()
+            .file("client.pem", CERTIFICATE)
+            .found([Some("client.pem"), Some(pasted)]);
+        for told in [of_the_environment, of_the_settings] {
+            assert!(
+                told.contains("holds what is no path") && !told.contains("canary"),
+                "{told}"
+            );
+        }
+    }
+}
