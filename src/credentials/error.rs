@@ -287,5 +287,4 @@ const LISTED: usize = 12;
 const FORMAT: &str =
     "write `[default]`, `aws_access_key_id = …` and `aws_secret_access_key = …`, each on its own line";
 const JSON_FORMAT: &str = r#"write `{"default": {"access_key": "…", "secret_key": "…"}}`"#;
-const CHARACTERS: &str =
-    "holds a space, a control character or a letter that no key has: copy it again, without line breaks";
+const CHARACTERS: &str = "holds a space, a control character or a letter that no key has: copy it again, without quotes or line breaks";

@@ -63,7 +63,10 @@ pub(crate) fn parse(bytes: &[u8], profile: Profile<'_>) -> Result<Credentials, F
 
 /// Whether a key can hold this: a header has room for nothing else.
 pub(crate) fn may_be_in_a_key(value: &str) -> bool {
-    value.bytes().all(|byte| byte.is_ascii_graphic())
+    // Quotes are what other formats have around a value.
+    value
+        .bytes()
+        .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\''))
 }
 
 /// INI as the AWS tools read it, and the account-key file of 2011, which is `name=value` without sections.

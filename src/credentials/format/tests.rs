@@ -143,9 +143,17 @@ fn ini_is_read_as_the_aws_tools_read_it() {
 }
 
 #[test]
-fn quotes_and_backslashes_are_part_of_a_value() {
-    let text = "[default]\n  aws_access_key_id = \"A\"\n  aws_secret_access_key = a\\nb#c;d\n";
-    assert_eq!(shown(parse_default(text)), r#""A" a\nb#c;d -"#);
+fn backslashes_are_part_of_a_value_and_quotes_of_no_key() {
+    let text = "[default]\n  aws_access_key_id = A\n  aws_secret_access_key = a\\nb#c;d\n";
+    assert_eq!(shown(parse_default(text)), r"A a\nb#c;d -");
+    for quoted in ["\"A\"", "'A'"] {
+        let text = format!("[default]\naws_access_key_id = {quoted}\naws_secret_access_key = a\n");
+        let fault = parse_default(&text).unwrap_err().to_string();
+        assert!(
+            fault.contains("without quotes") && !fault.contains(quoted),
+            "{fault}"
+        );
+    }
 }
 
 #[test]
