@@ -83,11 +83,18 @@ fn one(table: &Table, reading: &Reading) -> String {
 
 /// What a terminal may show: a tag can hold anything.
 fn shown(value: &str) -> String {
-    value
-        .chars()
+    let mut rest = value.chars();
+    let mut cell: String = (rest.by_ref().take(WIDEST))
         .map(|character| if character.is_control() { '·' } else { character })
-        .collect()
+        .collect();
+    if rest.next().is_some() {
+        cell.push('…');
+    }
+    cell
 }
+
+/// More than the longest name of a host takes that a cloud gives, and less than a formatter's padding can be.
+const WIDEST: usize = 256;
 
 fn aligned(lines: &[Vec<String>]) -> String {
     let mut widths = vec![0; lines.first().map_or(0, Vec::len)];
@@ -106,4 +113,24 @@ fn aligned(lines: &[Vec<String>]) -> String {
         text.push('\n');
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn name_of_any_length_fits_into_its_column() {
+        let name = shown(&"é\u{1b}".repeat(100_000));
+        assert_eq!(name.chars().count(), WIDEST + 1);
+        let table = aligned(&[
+            vec![name.clone(), "i-1".to_owned()],
+            vec!["x".to_owned(), "i-2".to_owned()],
+        ]);
+        assert!(
+            table.starts_with(&format!("{name}  i-1\n")) && table.ends_with("  i-2\n"),
+            "{table}"
+        );
+        assert!(!table.contains('\u{1b}'));
+    }
 }

@@ -79,7 +79,7 @@ impl Change {
     }
 
     fn label(&self, name: &str) -> Option<Cow<'_, str>> {
-        line(&self.object).label(name)
+        line(&self.object).label(name).map(clipped)
     }
 }
 
@@ -137,9 +137,9 @@ impl Changes {
         }
         self.told.push(Change {
             object: object.to_owned(),
-            from: from.to_owned(),
-            to: to.to_owned(),
-            reason: reason.map(Cow::into_owned),
+            from: clipped(from.into()).into_owned(),
+            to: clipped(to.into()).into_owned(),
+            reason: reason.map(|reason| clipped(reason).into_owned()),
         });
     }
 
@@ -156,10 +156,21 @@ impl Changes {
         for chunk in text.into_iter().flat_map(Text::chunks) {
             for (object, behind) in current(&chunk, name) {
                 if let Some(reason) = wanted.get_mut(object) {
-                    **reason = unquoted(behind).map(|(code, _)| code.into_owned());
+                    **reason = unquoted(behind).map(|(code, _)| clipped(code).into_owned());
                 }
             }
         }
+    }
+}
+
+/// A word of the cloud's, as much of it as a line of the log needs.
+fn clipped(word: Cow<'_, str>) -> Cow<'_, str> {
+    match word.char_indices().nth(WORD) {
+        Some((end, _)) => {
+            let (begin, _) = word.split_at(end);
+            format!("{begin}…").into()
+        }
+        None => word,
     }
 }
 
@@ -226,5 +237,21 @@ const UNKNOWN: &str = "unknown";
 const STATE: &str = "state";
 const REASON: &str = "reason";
 
+/// The longest name of a host has 253 characters, and nothing else of the clouds' as many.
+const WORD: usize = 256;
+
 /// More than a person reads; a fleet of ten thousand that changes at once does not fill the disk.
 const TOLD_ONE_BY_ONE: usize = 100;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn word_of_the_cloud_takes_no_more_than_its_share_of_a_line() {
+        assert_eq!(clipped("running".into()), "running");
+        let whole = "é".repeat(WORD);
+        assert_eq!(clipped(whole.as_str().into()), whole);
+        assert_eq!(clipped("é".repeat(2_000_000).into()), format!("{whole}…"));
+    }
+}
