@@ -36,6 +36,16 @@ pub enum Error {
     /// Elements in elements in elements.
     #[error("its elements are nested more than {DEPTH_LIMIT} deep")]
     Deep,
+    /// More of something than there can be.
+    #[error("it lists {found} {what}, where {most} would be very many")]
+    TooMany {
+        /// What is listed.
+        what: &'static str,
+        /// How many.
+        found: usize,
+        /// How many may be.
+        most: usize,
+    },
 }
 
 /// A cursor over one document.

@@ -65,11 +65,23 @@ fn read_regions(xml: &mut Reader<'_>) -> Result<Vec<String>, xml::Error> {
         })
     })?;
     xml::require(has_list, "regionInfo")?;
+    if regions.len() > MOST {
+        return Err(xml::Error::TooMany {
+            what: "regions",
+            found: regions.len(),
+            most: MOST,
+        });
+    }
     Ok(regions)
 }
 
+/// AWS has fewer than forty. Each is polled, with series of its own.
+const MOST: usize = 200;
+
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use super::*;
 
     #[test]
@@ -85,5 +97,16 @@ mod tests {
             read("<DescribeRegionsResponse/>").is_err(),
             "no list is no empty one"
         );
+        let many = |count: usize| {
+            let mut items = String::new();
+            for number in 0..count {
+                write!(items, "<item><regionName>eu-west-{number}</regionName></item>").unwrap();
+            }
+            read(&format!(
+                "<DescribeRegionsResponse><regionInfo>{items}</regionInfo></DescribeRegionsResponse>"
+            ))
+        };
+        assert_eq!(many(200).unwrap().len(), 200);
+        assert!(many(201).is_err(), "that is no list of regions");
     }
 }
