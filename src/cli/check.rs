@@ -24,6 +24,7 @@ pub(super) async fn check(settings: &Settings, live: bool) -> Result<(), Failure
     let mut text = settings.to_toml();
     text.push_str(&keys);
     text.push_str(&protection(web.as_deref()));
+    text.push_str(&unpublished(settings));
     text.push_str(&forecast(settings));
     let mut outcome = Ok(());
     if live {
@@ -62,6 +63,30 @@ fn protection(web: Option<&Web>) -> String {
         return lines;
     }
     format!("\n# The page, by its web configuration:\n{lines}")
+}
+
+/// Regions that are none of those a cloud publishes, as a comment: a slip of the pen leads to no host. Whoever names the
+/// endpoints has regions of their own.
+fn unpublished(settings: &Settings) -> String {
+    let mut text = String::new();
+    for account in &settings.accounts {
+        let Some(published) = account.provider.regions() else {
+            continue;
+        };
+        let named = account.regions.listed().iter();
+        let others = named.filter(|region| !published.contains(&region.as_str()));
+        for region in others.filter(|_| account.endpoints.is_empty()) {
+            writeln!(
+                text,
+                "\n# Is that a region? {} names {region}; of {} there are {}, as far as this version knows.",
+                account.name,
+                account.provider,
+                published.join(", ")
+            )
+            .expect("writing to a String cannot fail");
+        }
+    }
+    text
 }
 
 /// The calls that the settings lead to, as comments behind the settings.
@@ -124,9 +149,19 @@ fn push_region(
         ));
     }
     line(format!(
-        ": never more than {:.0} an hour ({rate} a second)",
-        rate * 3600.0
+        ": never more than {:.0} an hour ({rate} a second){}",
+        rate * 3600.0,
+        overdrawn(an_hour, rate)
     ));
+}
+
+/// What to say of more calls an hour than a region's budget allows: polls then come later than their interval says.
+pub(super) fn overdrawn(an_hour: f64, requests_per_second: f64) -> &'static str {
+    if an_hour > requests_per_second * 3600.0 {
+        ": THAT IS TOO FEW, polls will be late: raise `requests_per_second` or `interval`"
+    } else {
+        ""
+    }
 }
 
 /// Calls of one poll that are made whatever there is.

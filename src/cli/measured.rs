@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use super::check::overdrawn;
 use crate::agent::FIND_AGAIN;
 use crate::config::Settings;
 use crate::exposition::{Format, Page, Part};
@@ -53,7 +54,8 @@ pub(super) fn measured(settings: &Settings, page: &Page) -> String {
         push(
             &mut text,
             &format!(
-                "{account} {region}: {a_poll} a poll, {an_hour:.0} an hour; {}",
+                "{account} {region}: {a_poll} a poll, {an_hour:.0} an hour{}; {}",
+                budget(settings, &account, an_hour),
                 size(page, &part)
             ),
         );
@@ -63,6 +65,18 @@ pub(super) fn measured(settings: &Settings, page: &Page) -> String {
         &format!("the whole page: {}", size(page, &Part::default())),
     );
     text
+}
+
+/// Whether the budget of the account's regions allows so many.
+fn budget(settings: &Settings, account: &str, an_hour: f64) -> String {
+    let mut accounts = settings.accounts.iter();
+    let rate = accounts
+        .find(|known| known.name == account)
+        .map_or(f64::INFINITY, |known| known.requests_per_second);
+    match overdrawn(an_hour, rate) {
+        "" => String::new(),
+        told => format!(" of {:.0} that `requests_per_second` allows{told}", rate * 3600.0),
+    }
 }
 
 /// Regions are found less often than anything is polled.

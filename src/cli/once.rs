@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::{Failure, after_printing, table};
 use crate::agent::{Agent, Failed};
+use crate::api::Reason;
 use crate::config::Settings;
 use crate::credentials;
 use crate::exposition::{self, Page, Part};
@@ -63,6 +64,16 @@ pub(super) fn told(failures: &[Failed]) -> Result<(), Failure> {
     }
     if failures.is_empty() {
         return Ok(());
+    }
+    if failures
+        .iter()
+        .any(|failed| failed.error.reason() == Reason::Auth)
+    {
+        writeln!(
+            std::io::stderr(),
+            "vigie: a key was refused, and this command does not try it again: find out why before you run it again, since \
+             refusals in a row may lock the account"
+        )?;
     }
     Err(Failure {
         exit_code: 1,

@@ -31,6 +31,38 @@ async fn forecast_is_told_for_each_account_and_region_without_asking_the_cloud()
 }
 
 #[tokio::test]
+async fn budget_that_does_not_suffice_and_region_that_nobody_publishes_are_told() {
+    let demo = Demo::start(Options::default()).await;
+    let settings = demo.settings("interval = \"1s\"", "kinds = [\"instances\", \"load_balancers\"]");
+    let written = std::fs::read_to_string(&settings).expect("they are there");
+    let slower = written.replace("requests_per_second = 100", "requests_per_second = 1");
+    std::fs::write(&settings, slower).expect("they can be written");
+    let check = run(vigie(&["check", "--live", "--config"]).arg(settings)).await;
+    assert_eq!(check.code, Some(0), "{}", check.stderr);
+    let told = check.stdout.matches("THAT IS TOO FEW").count();
+    assert_eq!(
+        told, 2,
+        "by the forecast and by what was measured:\n{}",
+        check.stdout
+    );
+
+    let place = ["check", "--provider", "outscale", "--region", "eu-west-9"];
+    let mut vigie = vigie(&place);
+    vigie
+        .env("OSC_ACCESS_KEY", "AKIAWATCHER")
+        .env("OSC_SECRET_KEY", "EXAMPLEKEY");
+    let check = run(&mut vigie).await;
+    assert_eq!(check.code, Some(0), "{}", check.stderr);
+    assert!(
+        check
+            .stdout
+            .contains("default names eu-west-9; of outscale there are eu-west-2, "),
+        "{}",
+        check.stdout
+    );
+}
+
+#[tokio::test]
 async fn forecast_of_one_of_several_processes_says_that_it_is_of_all() {
     let demo = Demo::start(Options::default()).await;
     let settings = demo.settings("shard = \"1/4\"", "kinds = [\"instances\"]");
