@@ -124,7 +124,7 @@ async fn keep_reloading(
         manager.ready(&listening);
     }
     // Nobody can ask any more, and what runs goes on.
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// Takes the settings anew, and tells what came of it.

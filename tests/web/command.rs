@@ -46,7 +46,7 @@ fn command(name: &str, settings: &Path) -> Command {
 pub(crate) async fn running(folder: &Folder) -> (Running, String) {
     let settings = settings(folder, "listen = \"127.0.0.1:0\"");
     // As a person starts it who stands beside the file.
-    let settings = Path::new(settings.file_name().unwrap());
+    let settings = Path::new(settings.file_name().expect("a file"));
     let agent = Running::start(
         command("run", settings)
             .current_dir(folder.path())
