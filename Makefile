@@ -7,7 +7,7 @@ export TEST_PROMTOOL ?= $(CURDIR)/target/prometheus/promtool
 export TEST_NODE_EXPORTER ?= $(CURDIR)/target/exporter/prometheus-node-exporter
 export TEST_CHROMIUM ?= $(CURDIR)/target/chromium/chromium
 
-.PHONY: test parts lint deny requirements fuzz sbom reproduce bench criterion instructions soak clean-parts
+.PHONY: test parts lint deny requirements fuzz sbom notices reproduce bench criterion instructions soak clean-parts
 .PHONY: static image-files image deb chart-files
 .PHONY: test-deploy test-dashboards test-browser test-chart test-container test-systemd test-deb
 
@@ -120,6 +120,7 @@ chart-files:
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p;/^\[dependencies\]/q' Cargo.toml)
 MUSL = $(shell uname -m)-unknown-linux-musl
 STATIC = target/$(MUSL)/release/vigie
+NOTICES = target/sbom/THIRD-PARTY-NOTICES.txt
 
 # What files that are packed were made at, so that the same commit makes the same bytes.
 static sbom deb image: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
@@ -130,8 +131,8 @@ static:
 	deploy/parts.sh musl
 	deploy/static.sh $(MUSL)
 
-image-files: static
-	deploy/container/files.sh $(STATIC) target/image/files
+image-files: static notices
+	deploy/container/files.sh $(STATIC) $(NOTICES) target/image/files
 
 image: image-files
 	deploy/container/build.sh $(VERSION)
@@ -140,19 +141,23 @@ image: image-files
 sbom: target/supply/stamp
 	target/supply/bin/python deploy/supply/sbom.py $(MUSL) target/sbom/vigie.cdx.json
 
+# What those who wrote it ask to be said of it, with their licences.
+notices:
+	python3 deploy/supply/notices.py $(MUSL) $(NOTICES)
+
 # Two builds in different folders, compared: half an hour.
 reproduce:
 	deploy/supply/reproduce.sh
 
-deb: static sbom
+deb: static sbom notices
 	deploy/parts.sh cargo-deb
 	deploy/debian/files.sh $(STATIC) target/share
 	rm -rf target/debian
 	target/tools/bin/cargo-deb --locked --no-build --target $(MUSL) --output target/debian/
 
-test-container: image
+test-container: image sbom
 	deploy/parts.sh sandbox
-	deploy/container/test.sh target/image/vigie.tar
+	deploy/container/test.sh target/image/vigie.tar target/sbom/vigie.cdx.json
 	deploy/parts.sh compose
 	deploy/container/test-compose.sh
 

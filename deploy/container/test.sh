@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Run what is in the image as an engine would: its root file system read-only, its user, its entry point, its
-# environment, and ask it with its health check: test.sh ARCHIVE
+# environment, and ask it with its health check: test.sh ARCHIVE LIST
+# LIST says what is in the binary: target/sbom/vigie.cdx.json.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . deploy/checks.sh
@@ -29,9 +30,11 @@ contains "$(of_config Labels)" org.opencontainers.image.version org.opencontaine
 is "the version" "$(of_config '[Labels["org.opencontainers.image.version"]]')" \
     "$("$root/vigie" --version | cut -d' ' -f2)"
 passed "it says what it is"
-is "what is in it" "./etc/ssl/certs/ca-certificates.crt ./usr/share/doc/vigie/LICENSE ./vigie " \
+is "what is in it" "./etc/ssl/certs/ca-certificates.crt $(printf './usr/share/doc/vigie/%s ' LICENSE THIRD-PARTY-NOTICES.txt)./vigie " \
     "$(cd "$root" && find . ! -type d | sort | tr '\n' ' ')"
-passed "there is nothing in it but the binary, certificates and the licence: no shell"
+passed "there is nothing in it but the binary, certificates, the licence and notices: no shell"
+noticed=$(python3 deploy/supply/noticed.py "$2" "$root/usr/share/doc/vigie/THIRD-PARTY-NOTICES.txt") || failed "$noticed"
+passed "$noticed"
 
 # As an engine does: /dev and /proc from outside, the rest read-only.
 mount --bind "$root" "$root"

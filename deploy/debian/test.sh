@@ -53,6 +53,9 @@ is "the rules" "$(cat deploy/prometheus/rules/*.yml | sha256sum)" \
     "$(cat "$share/doc/vigie/deploy/prometheus/rules/"*.yml | sha256sum)"
 contains "$(cat "$share/doc/vigie/vigie.cdx.json")" '"bomFormat": "CycloneDX"' "pkg:cargo/vigie@${version%-*}"
 passed "it brings manual pages, completions, rules and the list of what is in the binary"
+noticed=$(python3 deploy/supply/noticed.py "$share/doc/vigie/vigie.cdx.json" "$share/doc/vigie/THIRD-PARTY-NOTICES.txt") ||
+    failed "$noticed"
+passed "$noticed"
 
 # Settings nobody changed follow the package.
 dpkg --install /packages/next.deb

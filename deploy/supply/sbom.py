@@ -1,12 +1,10 @@
 """List what is in the binary, as a CycloneDX file that is the same wherever it is made: sbom.py TARGET FILE
 
-`cargo tree` says which crates are compiled into it, with the features in force and without what only tests, builds or
-macros need; `cargo metadata` says what they are, and Cargo.lock the hash of each as downloaded.
+Which crates that are, linked.py says; Cargo.lock has the hash of each as downloaded.
 """
 
 import json
 import os
-import subprocess
 import sys
 import tomllib
 import uuid
@@ -22,31 +20,19 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 from packageurl import PackageURL
 
-
-def said(*command: str) -> str:
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-
-
-def inside(target: str) -> set[tuple[str, str]]:
-    """Name and version of each crate that is compiled into the binary."""
-    edges = ("--edges", "normal,no-proc-macro")
-    lines = said("cargo", "tree", "--locked", "--target", target, *edges, "--prefix", "none", "--format", "{p}")
-    return {(name, version.removeprefix("v")) for name, version, *_ in map(str.split, lines.splitlines())}
-
+from linked import crates, rust, terms
 
 def component(package: dict, checksum: str | None, kind: ComponentType) -> Component:
     """A crate, under a name that holds no path of this machine."""
     purl = PackageURL("cargo", None, package["name"], package["version"])
     repository = package["repository"]
-    # Older crates write a slash for a choice, which is none of SPDX.
-    terms = (package["license"] or "").replace("/", " OR ")
     return Component(
         type=kind,
         name=package["name"],
         version=package["version"],
         bom_ref=str(purl),
         purl=purl,
-        licenses=[LicenseFactory().make_from_string(terms)] if terms else [],
+        licenses=[LicenseFactory().make_from_string(terms(package))] if terms(package) else [],
         hashes=[HashType(alg=HashAlgorithm.SHA_256, content=checksum)] if checksum else [],
         external_references=[ExternalReference(type=ExternalReferenceType.VCS, url=XsUri(repository))]
         if repository
@@ -56,7 +42,7 @@ def component(package: dict, checksum: str | None, kind: ComponentType) -> Compo
 
 def standard_library() -> Component:
     """What every Rust program has in it, and cargo does not list."""
-    version = said("rustc", "--version").split()[1]
+    version = rust()
     purl = PackageURL("generic", None, "rust-std", version)
     return Component(
         type=ComponentType.LIBRARY,
@@ -71,23 +57,19 @@ def standard_library() -> Component:
 
 def bill(target: str) -> Bom:
     """The whole list, with who needs whom."""
-    wanted = inside(target)
-    metadata = json.loads(said("cargo", "metadata", "--format-version=1", "--locked", f"--filter-platform={target}"))
+    packages, resolve = crates(target)
     lock = Path("Cargo.lock").read_bytes()
     locked = tomllib.loads(lock.decode())["package"]
     checksums = {(package["name"], package["version"]): package.get("checksum") for package in locked}
-    root = metadata["resolve"]["root"]
+    root = resolve["root"]
     parts = {
         package["id"]: component(
             package,
             checksums[package["name"], package["version"]],
             ComponentType.APPLICATION if package["id"] == root else ComponentType.LIBRARY,
         )
-        for package in metadata["packages"]
-        if (package["name"], package["version"]) in wanted
+        for package in packages
     }
-    if len(parts) != len(wanted):
-        sys.exit(f"cargo tree and cargo metadata do not list the same crates: {len(wanted)} and {len(parts)}.")
     std = standard_library()
     bom = Bom(
         # The same list has the same number.
@@ -99,7 +81,7 @@ def bill(target: str) -> Bom:
         ),
         components=[std, *(part for name, part in parts.items() if name != root)],
     )
-    for node in metadata["resolve"]["nodes"]:
+    for node in resolve["nodes"]:
         if node["id"] in parts:
             needs = [
                 parts[needed["pkg"]]
