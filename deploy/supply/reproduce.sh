@@ -15,6 +15,10 @@ done
 make --directory "$first" deb image
 CARGO_HOME=$work/cargo make --directory "$second" deb image
 
+# The same bytes are promised for these alone.
+rustc --version
+musl-gcc --version | head -1
+
 cd "$first"
 for file in target/*-musl/release/vigie target/sbom/* target/debian/*.deb; do
     sha256sum "$file" "$second/$file"
