@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use secrecy::zeroize::Zeroize as _;
 use yaml_rust2::parser::{Event, Parser};
 
 /// What is too much in this text, as the end of a sentence that begins with its name. Broken syntax is not told here.
@@ -23,7 +24,11 @@ pub(crate) fn excess(text: &str) -> Option<&'static str> {
                 continue;
             }
             Event::SequenceEnd | Event::MappingEnd => open.pop()?,
-            Event::Scalar(_, _, anchor, _) => (anchor, 1),
+            Event::Scalar(mut text, _, anchor, _) => {
+                // It may be a secret; what is read of it is read again.
+                text.zeroize();
+                (anchor, 1)
+            }
             Event::Alias(anchor) => (0, anchored.get(&anchor).copied().unwrap_or(1)),
             _ => continue,
         };

@@ -3,11 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret as _, SecretString};
-use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::{CryptoProvider, aws_lc_rs};
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::sign::{CertifiedKey, SingleCertAndKey};
+use tokio_rustls::rustls::{Error, InconsistentKeys, ServerConfig};
 
 use super::clients::Policy;
 use super::files::Reader;
@@ -68,6 +70,7 @@ pub(super) fn read(written: WrittenTls, folder: &Path, reader: &mut Reader) -> R
     let chain_read = certificates(&chain, &chain_text)?;
     let key_text = key.text(reader)?;
     let key_read = PrivateKeyDer::from_pem_slice(key_text.expose_secret().as_bytes())
+        .map(Zeroizing::new)
         .map_err(|_| format!("{} holds no private key in PEM that is not encrypted", key.name()))?;
 
     let authorities = if written.client_ca_file.is_some() || written.client_ca.is_some() {
@@ -112,9 +115,9 @@ pub(super) fn read(written: WrittenTls, folder: &Path, reader: &mut Reader) -> R
             builder.with_client_cert_verifier(verifier)
         }
     };
-    let mut config = builder
-        .with_single_cert(chain_read, key_read)
+    let pair = pair(chain_read, &key_read)
         .map_err(|error| format!("{} and {} are no pair ({error})", chain.name(), key.name()))?;
+    let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(pair)));
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Tls {
         config: Arc::new(config),
@@ -165,6 +168,15 @@ impl Source {
             Self::File(path, key) => format!("`tls_server_config.{key}_file` {}", paths::shown(path)),
             Self::Inline(_, key) => format!("`tls_server_config.{key}`"),
         }
+    }
+}
+
+/// As rustls' own `CertifiedKey::from_der`, which would take the key and not wipe it.
+fn pair(chain: Vec<CertificateDer<'static>>, key: &PrivateKeyDer<'_>) -> Result<CertifiedKey, Error> {
+    let pair = CertifiedKey::new(chain, aws_lc_rs::sign::any_supported_type(key)?);
+    match pair.keys_match() {
+        Ok(()) | Err(Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(pair),
+        Err(error) => Err(error),
     }
 }
 

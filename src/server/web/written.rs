@@ -64,7 +64,7 @@ pub(super) fn read(text: &str) -> Read<Written> {
     http.boolean("http2")?;
     let headers = http.table("headers")?.every_text()?;
     http.end(&["http2", "headers"])?;
-    let users = file.table("basic_auth_users")?.every_text()?;
+    let users = file.table("basic_auth_users")?.every_text::<SecretString>()?;
     let rate = rate(file.table("rate_limit")?)?;
     file.end(&[
         "tls_server_config",
@@ -75,10 +75,7 @@ pub(super) fn read(text: &str) -> Read<Written> {
     Ok(Written {
         tls,
         headers,
-        users: users
-            .into_iter()
-            .map(|(name, hash)| (name, hash.into()))
-            .collect(),
+        users,
         rate,
     })
 }

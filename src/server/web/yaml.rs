@@ -1,6 +1,10 @@
 //! Reads YAML strictly, as exporter-toolkit does: a key that is not known is an error, and so is one that is there
-//! twice. No error repeats a value, since most of what is written here is secret.
+//! twice. No error repeats a value, since most of what is written here is secret; and what was read is wiped once it has
+//! been taken.
 
+use std::mem;
+
+use secrecy::zeroize::Zeroize as _;
 use yaml_rust2::{Yaml, YamlLoader};
 
 use crate::yaml::excess;
@@ -11,8 +15,11 @@ pub(super) type Read<T> = Result<T, String>;
 /// The keys of one table, each of which is taken once.
 pub(super) struct Table {
     name: String,
-    left: Vec<(String, Yaml)>,
+    left: Vec<(String, Value)>,
 }
+
+/// A value, whose texts are wiped with it.
+struct Value(Yaml);
 
 /// The table that a file is; an empty file is an empty one.
 pub(super) fn document(text: &str) -> Read<Table> {
@@ -27,18 +34,19 @@ pub(super) fn document(text: &str) -> Read<Table> {
             place.col() + 1
         )
     })?;
+    let mut documents: Vec<Value> = documents.into_iter().map(Value).collect();
     // What follows a second `---` would not be read by exporter-toolkit either, and nobody would notice.
     if documents.len() > 1 {
         return Err("holds more than one document: write one".to_owned());
     }
-    let document = documents.into_iter().next().unwrap_or(Yaml::Null);
+    let document = documents.pop().unwrap_or(Value(Yaml::Null));
     Table::of(String::new(), document)
 }
 
 impl Table {
-    fn of(name: String, yaml: Yaml) -> Read<Self> {
-        let entries = match yaml {
-            Yaml::Hash(entries) => entries,
+    fn of(name: String, mut value: Value) -> Read<Self> {
+        let entries = match &mut value.0 {
+            Yaml::Hash(entries) => mem::take(entries),
             Yaml::Null => {
                 return Ok(Self {
                     name,
@@ -55,8 +63,11 @@ impl Table {
         } else {
             format!("in `{name}` ")
         };
-        let keys = entries.into_iter().map(|(key, value)| match key {
-            Yaml::String(key) => Ok((key, value)),
+        // All of them first, so that those after a bad name are wiped too.
+        let entries = entries.into_iter().map(|(key, value)| (Value(key), Value(value)));
+        let entries: Vec<_> = entries.collect();
+        let keys = entries.into_iter().map(|(mut key, value)| match &mut key.0 {
+            Yaml::String(key) => Ok((mem::take(key), value)),
             // `007` would be the name `7`, and `True` the name `true`.
             Yaml::Integer(_) | Yaml::Real(_) | Yaml::Boolean(_) => Err(format!(
                 "{place}has a name that YAML reads as a number or as true or false: put it in quotes"
@@ -76,15 +87,15 @@ impl Table {
         }
     }
 
-    fn take(&mut self, key: &str) -> Option<Yaml> {
+    fn take(&mut self, key: &str) -> Option<Value> {
         let index = self.left.iter().position(|(name, _)| name == key)?;
         let (_, value) = self.left.remove(index);
-        Some(value).filter(|value| !value.is_null())
+        Some(value).filter(|value| !value.0.is_null())
     }
 
     /// A table below this one; empty where there is none.
     pub(super) fn table(&mut self, key: &str) -> Read<Self> {
-        let value = self.take(key).unwrap_or(Yaml::Null);
+        let value = self.take(key).unwrap_or(Value(Yaml::Null));
         Self::of(self.path(key), value)
     }
 
@@ -93,7 +104,7 @@ impl Table {
         let Some(value) = self.take(key) else {
             return Ok(None);
         };
-        let text = scalar(&value).ok_or_else(|| format!("`{}` is no text", self.path(key)))?;
+        let text = scalar(&value.0).ok_or_else(|| format!("`{}` is no text", self.path(key)))?;
         Ok(Some(text).filter(|text| !text.is_empty()))
     }
 
@@ -102,7 +113,7 @@ impl Table {
         let Some(value) = self.take(key) else {
             return Ok(None);
         };
-        let listed = match &value {
+        let listed = match &value.0 {
             Yaml::Array(values) => values.iter().map(scalar).collect::<Option<Vec<_>>>(),
             // As exporter-toolkit's reader has it.
             single => scalar(single).map(|single| vec![single]),
@@ -119,7 +130,7 @@ impl Table {
             return Ok(None);
         };
         // The words of YAML 1.1, which exporter-toolkit's reader takes.
-        let word = scalar(&value).unwrap_or_default().to_ascii_lowercase();
+        let word = scalar(&value.0).unwrap_or_default().to_ascii_lowercase();
         match word.as_str() {
             "true" | "yes" | "on" | "y" => Ok(Some(true)),
             "false" | "no" | "off" | "n" => Ok(Some(false)),
@@ -127,13 +138,13 @@ impl Table {
         }
     }
 
-    /// What is written there, of any name.
-    pub(super) fn every_text(self) -> Read<Vec<(String, String)>> {
+    /// What is written there, of any name: as it is, or as secrets.
+    pub(super) fn every_text<T: From<String>>(self) -> Read<Vec<(String, T)>> {
         let name = self.name;
-        let texts = self.left.into_iter().map(|(key, value)| match value {
-            Yaml::Null => Ok((key, String::new())),
-            value => scalar(&value)
-                .map(|text| (key, text))
+        let texts = self.left.into_iter().map(|(key, value)| match &value.0 {
+            Yaml::Null => Ok((key, String::new().into())),
+            value => scalar(value)
+                .map(|text| (key, text.into()))
                 .ok_or_else(|| format!("`{name}` has a value that is no text")),
         });
         texts.collect()
@@ -164,11 +175,48 @@ pub(super) fn told(name: &str) -> &str {
     }
 }
 
+impl Drop for Value {
+    fn drop(&mut self) {
+        wipe(&mut self.0);
+    }
+}
+
+/// No deeper than a document may be nested.
+fn wipe(value: &mut Yaml) {
+    match value {
+        Yaml::String(text) | Yaml::Real(text) => text.zeroize(),
+        Yaml::Array(values) => values.iter_mut().for_each(wipe),
+        Yaml::Hash(entries) => {
+            for (mut key, mut value) in mem::take(entries) {
+                wipe(&mut key);
+                wipe(&mut value);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// A copy that is as large as what is in it: one that shrinks to become a secret may leave a second behind.
 fn scalar(value: &Yaml) -> Option<String> {
     match value {
         Yaml::String(text) | Yaml::Real(text) => Some(text.clone()),
         Yaml::Integer(number) => Some(number.to_string()),
         Yaml::Boolean(value) => Some(value.to_string()),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wiped_value_has_no_text_left_at_any_depth() {
+        let text = "[SecretEXAMPLE, {SecretEXAMPLE: [1.5, SecretEXAMPLE]}, [[SecretEXAMPLE]]]";
+        let mut documents = YamlLoader::load_from_str(text).unwrap();
+        assert!(format!("{documents:?}").contains("SecretEXAMPLE"));
+        documents.iter_mut().for_each(wipe);
+        let left = format!("{documents:?}");
+        assert!(!left.contains("Secret") && !left.contains("1.5"), "{left}");
     }
 }
