@@ -1,5 +1,6 @@
 //! Settings: file and environment in, `Settings` out, in which nothing can be invalid.
 
+mod durations;
 mod error;
 mod layers;
 mod metrics;
