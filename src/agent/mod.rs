@@ -1,5 +1,6 @@
 //! The agent put together from its settings: accounts, clients, polls and the page over them.
 
+mod keys;
 mod plan;
 mod regions;
 mod running;

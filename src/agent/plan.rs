@@ -1,22 +1,17 @@
 //! One account put together from its settings, ready to be watched in whatever region.
 
-use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use prometheus::Registry;
-use reqwest::Url;
 use tokio::sync::watch;
-use tracing::warn;
 
-use crate::api::{
-    self, Account, Client, Credential, Endpoint, Endpoints, Needs, Override, Service, Teller, Transport,
-    Variant,
-};
+use super::keys::Keys;
+use crate::api::{self, Account, Client, Endpoints, Needs, Override, Service, Transport, Variant};
 use crate::config::{self, Settings, Shard};
-use crate::credentials::{ClientCertificate, Role, Source, Variables, certificate::Named};
+use crate::credentials::{ClientCertificate, Variables, certificate::Named};
 use crate::identity::{self, Auditor};
 use crate::joined::Joined;
 use crate::poller::{self, Poll, Status, Watched};
@@ -32,7 +27,7 @@ pub(super) struct Workshop {
     poll_metrics: Arc<poller::Metrics>,
     audit_metrics: Arc<identity::Metrics>,
     transports: HashMap<Needs, Transport>,
-    credentials: HashMap<KeyPlace, Arc<Credential>>,
+    keys: Keys,
 }
 
 /// One account, ready to be watched.
@@ -80,14 +75,15 @@ impl Workshop {
         audited: bool,
         registry: &Registry,
     ) -> Result<Self, prometheus::Error> {
+        let api_metrics = Arc::new(api::Metrics::register(registry)?);
         Ok(Self {
             variables: Arc::clone(variables),
             audited,
-            api_metrics: Arc::new(api::Metrics::register(registry)?),
+            keys: Keys::new(variables, &api_metrics),
+            api_metrics,
             poll_metrics: Arc::new(poller::Metrics::register(registry)?),
             audit_metrics: Arc::new(identity::Metrics::register(registry)?),
             transports: HashMap::new(),
-            credentials: HashMap::new(),
         })
     }
 
@@ -129,7 +125,7 @@ impl Workshop {
             account.name.clone(),
             account.provider,
             transport,
-            self.credential(settings, account, variant)?,
+            self.keys.credential(settings, account, variant)?,
             Arc::clone(&self.api_metrics),
         ));
         let finder = home.zip(endpoints.into_iter().next()).map(|(home, endpoints)| {
@@ -152,50 +148,6 @@ impl Workshop {
             poll_metrics: Arc::clone(&self.poll_metrics),
             audit_metrics: Arc::clone(&self.audit_metrics),
         })
-    }
-
-    /// The account's credential, which it shares with every account that finds its key in the same place.
-    fn credential(
-        &mut self,
-        settings: &Settings,
-        account: &config::Account,
-        variant: Variant,
-    ) -> anyhow::Result<Arc<Credential>> {
-        let place = key_place(account);
-        if let Some(credential) = self.credentials.get(&place) {
-            return Ok(Arc::clone(credential));
-        }
-        let processes = processes_with(settings, &place);
-        if let Some(limit) = account
-            .provider
-            .lock_out_after()
-            .filter(|limit| processes >= *limit)
-        {
-            warn!(
-                account = account.name,
-                processes,
-                "so many shards use this key that, were it refused, they would lock the account's authentication \
-                 ({limit} refusals in a row do): give them keys of their own, or fewer shards"
-            );
-        }
-        let sharing = (settings.accounts.iter()).filter(|other| key_place(other) == place);
-        let regions = sharing.map(|other| other.regions.listed().len()).sum();
-        let source = Source::new(
-            account.provider,
-            account.credentials_file.clone(),
-            account.profile.clone(),
-            Arc::clone(&self.variables),
-        );
-        let teller = Teller {
-            endpoint: sts(account, variant, &self.variables)?,
-            ca_bundle: account.ca_bundle.clone(),
-            metrics: Arc::clone(&self.api_metrics),
-        };
-        let source = source.assuming(account.assume_role.clone());
-        let credential = Credential::new(account.provider, regions, source, teller);
-        let credential = Arc::new(credential.shared_by(account.provider, processes));
-        self.credentials.insert(place, Arc::clone(&credential));
-        Ok(credential)
     }
 }
 
@@ -294,47 +246,6 @@ impl Plan {
     }
 }
 
-/// Where a key is found: provider, file and profile, and a role to put on with it, somewhere.
-type KeyPlace = (
-    Provider,
-    Option<PathBuf>,
-    Option<String>,
-    Option<Role>,
-    Option<Url>,
-);
-
-fn key_place(account: &config::Account) -> KeyPlace {
-    (
-        account.provider,
-        account.credentials_file.clone(),
-        account.profile.clone(),
-        account.assume_role.clone(),
-        account.endpoints.sts.clone(),
-    )
-}
-
-/// How many processes use a key: each shard that has a region of an account with it.
-fn processes_with(settings: &Settings, place: &KeyPlace) -> u32 {
-    let Some(shard) = settings.shard else {
-        return 1;
-    };
-    let mut numbers = 0..;
-    let mut shards = HashSet::new();
-    for account in &settings.accounts {
-        let own: Vec<u32> = (account.regions.listed().iter())
-            .zip(numbers.by_ref())
-            .map(|(_, number)| number % shard.total)
-            .collect();
-        if key_place(account) == *place {
-            if account.regions.is_every() {
-                return shard.total;
-            }
-            shards.extend(own);
-        }
-    }
-    u32::try_from(shards.len()).unwrap_or(u32::MAX).max(1)
-}
-
 /// The certificate that an account's endpoints are shown.
 fn client_certificate(
     settings: &config::Account,
@@ -349,35 +260,8 @@ fn client_certificate(
         .with_context(|| format!("account `{}`", settings.name))
 }
 
-/// Where an account's roles are put on: in its first region, unless the settings or the environment of AWS's own tools
-/// say otherwise.
-fn sts(
-    settings: &config::Account,
-    variant: Variant,
-    variables: &Variables,
-) -> anyhow::Result<Option<Endpoint>> {
-    if settings.provider != Provider::Aws {
-        return Ok(None);
-    }
-    let first = settings.regions.listed().first().cloned();
-    let region = first.unwrap_or_else(|| home_region(variables));
-    let mut replaced = replaced(settings, variant, Service::Sts);
-    if replaced.url.is_none() {
-        let set = STS_VARIABLES
-            .iter()
-            .find_map(|name| Some((name, variables(name).filter(|url| !url.is_empty())?)));
-        replaced.url = set
-            .map(|(name, url)| url.parse().with_context(|| format!("{name} is no URL")))
-            .transpose()?;
-    }
-    let endpoint = Endpoint::resolve(settings.provider, Service::Sts, &region, &replaced);
-    endpoint
-        .map(Some)
-        .with_context(|| format!("account `{}`", settings.name))
-}
-
 /// Where AWS is asked which regions an account has enabled: where its own tools ask, else where it began.
-fn home_region(variables: &Variables) -> String {
+pub(super) fn home_region(variables: &Variables) -> String {
     ["AWS_REGION", "AWS_DEFAULT_REGION"]
         .into_iter()
         .filter_map(|name| variables(name))
@@ -411,7 +295,7 @@ fn endpoints(
 }
 
 /// What the settings say about the endpoint of a service.
-fn replaced(settings: &config::Account, variant: Variant, service: Service) -> Override {
+pub(super) fn replaced(settings: &config::Account, variant: Variant, service: Service) -> Override {
     let (url, signing_name) = match service {
         Service::Ec2 => (&settings.endpoints.ec2, &settings.signing_names.ec2),
         Service::Elb | Service::ElbV2 => (&settings.endpoints.elb, &settings.signing_names.elb),
@@ -457,9 +341,6 @@ fn services(settings: &config::Account, audited: bool) -> anyhow::Result<Vec<Ser
     }
     Ok(services)
 }
-
-/// The more special one wins, as for AWS's own tools.
-const STS_VARIABLES: [&str; 2] = ["AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"];
 
 #[cfg(test)]
 mod tests {
