@@ -2,14 +2,16 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use anyhow::Context as _;
 use reqwest::Url;
 use tracing::warn;
 
-use super::plan::{home_region, replaced};
-use crate::api::{self, Credential, Endpoint, Service, Teller, Variant};
+use super::parts;
+use super::plan::{home_region, replaced, variant};
+use crate::api::breaker::Breaker;
+use crate::api::{self, Credential, Endpoint, Service, Teller, Users, Variant};
 use crate::config::{self, Settings};
 use crate::credentials::{Role, Source, Variables};
 use crate::provider::Provider;
@@ -18,7 +20,14 @@ use crate::provider::Provider;
 pub(super) struct Keys {
     variables: Variables,
     metrics: Arc<api::Metrics>,
-    credentials: HashMap<KeyPlace, Arc<Credential>>,
+    places: HashMap<KeyPlace, Known>,
+}
+
+/// What is known of the key in one place. The key itself is let go, and so wiped, once no account uses it.
+struct Known {
+    credential: Weak<Credential>,
+    /// It outlives the key, since the cloud goes on counting refusals.
+    breaker: Arc<Breaker>,
 }
 
 impl Keys {
@@ -26,7 +35,7 @@ impl Keys {
         Self {
             variables: Arc::clone(variables),
             metrics: Arc::clone(metrics),
-            credentials: HashMap::new(),
+            places: HashMap::new(),
         }
     }
 
@@ -35,43 +44,82 @@ impl Keys {
         &mut self,
         settings: &Settings,
         account: &config::Account,
-        variant: Variant,
     ) -> anyhow::Result<Arc<Credential>> {
         let place = key_place(account);
-        if let Some(credential) = self.credentials.get(&place) {
-            return Ok(Arc::clone(credential));
+        let known = self.places.get(&place);
+        if let Some(credential) = known.and_then(|known| known.credential.upgrade()) {
+            return Ok(credential);
         }
-        let processes = processes_with(settings, &place);
+        let users = users(settings, &place);
         if let Some(limit) = account
             .provider
             .lock_out_after()
-            .filter(|limit| processes >= *limit)
+            .filter(|limit| users.processes >= *limit)
         {
             warn!(
                 account = account.name,
-                processes,
+                processes = users.processes,
                 "so many shards use this key that, were it refused, they would lock the account's authentication \
                  ({limit} refusals in a row do): give them keys of their own, or fewer shards"
             );
         }
-        let sharing = (settings.accounts.iter()).filter(|other| key_place(other) == place);
-        let regions = sharing.map(|other| other.regions.listed().len()).sum();
         let source = Source::new(
             account.provider,
             account.credentials_file.clone(),
             account.profile.clone(),
             Arc::clone(&self.variables),
         );
-        let teller = Teller {
-            endpoint: sts(account, variant, &self.variables)?,
+        let source = source.assuming(account.assume_role.clone());
+        let credential = Credential::new(account.provider, users, source, self.teller(account)?);
+        let credential = Arc::new(match known {
+            Some(known) => credential.following(&known.breaker),
+            None => credential,
+        });
+        let known = Known {
+            credential: Arc::downgrade(&credential),
+            breaker: credential.breaker(),
+        };
+        self.places.insert(place, known);
+        Ok(credential)
+    }
+
+    /// Takes other settings for every key that is in use and stays so. Gives these, which are not to be let go while
+    /// their accounts begin anew; an error when something is wrong with the settings, none of which is taken then.
+    pub(super) fn adopt(&self, settings: &Settings) -> anyhow::Result<Vec<Arc<Credential>>> {
+        let mut adopted = Vec::new();
+        for (place, known) in &self.places {
+            let first = parts(settings).into_iter().map(|part| part.account);
+            let first = first.into_iter().find(|account| key_place(account) == *place);
+            if let Some((first, credential)) = first.zip(known.credential.upgrade()) {
+                adopted.push((credential, users(settings, place), self.teller(first)?));
+            }
+        }
+        let adopted = adopted.into_iter().map(|(credential, users, teller)| {
+            credential.adopt(users, teller);
+            credential
+        });
+        Ok(adopted.collect())
+    }
+
+    /// Forgets the places of keys that nobody uses, unless the cloud may still count refusals there.
+    pub(super) fn forget_unused(&mut self) {
+        self.places
+            .retain(|_, known| known.credential.strong_count() > 0 || known.breaker.has_strikes());
+    }
+
+    /// The keys that are known, each with what is known of its refusals.
+    #[cfg(test)]
+    pub(super) fn known(&self) -> impl Iterator<Item = (Weak<Credential>, Arc<Breaker>)> {
+        let known = self.places.values();
+        known.map(|known| (Weak::clone(&known.credential), Arc::clone(&known.breaker)))
+    }
+
+    fn teller(&self, account: &config::Account) -> anyhow::Result<Teller> {
+        Ok(Teller {
+            endpoint: sts(account, variant(account, &self.variables), &self.variables)?,
             ca_bundle: account.ca_bundle.clone(),
             metrics: Arc::clone(&self.metrics),
-        };
-        let source = source.assuming(account.assume_role.clone());
-        let credential = Credential::new(account.provider, regions, source, teller);
-        let credential = Arc::new(credential.shared_by(account.provider, processes));
-        self.credentials.insert(place, Arc::clone(&credential));
-        Ok(credential)
+        })
     }
 }
 
@@ -92,6 +140,15 @@ fn key_place(account: &config::Account) -> KeyPlace {
         account.assume_role.clone(),
         account.endpoints.sts.clone(),
     )
+}
+
+/// Who uses the key of a place.
+fn users(settings: &Settings, place: &KeyPlace) -> Users {
+    let sharing = (settings.accounts.iter()).filter(|account| key_place(account) == *place);
+    Users {
+        regions: sharing.map(|account| account.regions.listed().len()).sum(),
+        processes: processes_with(settings, place),
+    }
 }
 
 /// How many processes use a key: each shard that has a region of an account with it.

@@ -27,7 +27,7 @@ pub(super) struct Workshop {
     poll_metrics: Arc<poller::Metrics>,
     audit_metrics: Arc<identity::Metrics>,
     transports: HashMap<Needs, Transport>,
-    keys: Keys,
+    pub(super) keys: Keys,
 }
 
 /// One account, ready to be watched.
@@ -93,7 +93,7 @@ impl Workshop {
     }
 
     /// Begins anew with other settings: files that they name are read again, and nothing of these accounts stays on the
-    /// page. What is known of keys is kept.
+    /// page.
     pub(super) fn begin_anew(&mut self, audited: bool, gone: &[String]) {
         self.audited = audited;
         self.transports.clear();
@@ -125,7 +125,7 @@ impl Workshop {
             account.name.clone(),
             account.provider,
             transport,
-            self.keys.credential(settings, account, variant)?,
+            self.keys.credential(settings, account)?,
             Arc::clone(&self.api_metrics),
         ));
         let finder = home.zip(endpoints.into_iter().next()).map(|(home, endpoints)| {
@@ -270,7 +270,7 @@ pub(super) fn home_region(variables: &Variables) -> String {
 }
 
 /// Which of AWS' endpoints are meant: as the settings say, or else as the environment does, which AWS' own tools read.
-fn variant(account: &config::Account, variables: &Variables) -> Variant {
+pub(super) fn variant(account: &config::Account, variables: &Variables) -> Variant {
     let by_environment = |name| {
         account.provider == Provider::Aws
             && variables(name).is_some_and(|value| value.trim().eq_ignore_ascii_case("true"))

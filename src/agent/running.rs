@@ -83,10 +83,14 @@ impl Running {
     /// begin anew. If one cannot be put together, all goes on as it was.
     pub async fn reload(&mut self, settings: Settings) -> anyhow::Result<()> {
         // Put together once for nothing: what is wrong shows before anything is ended.
-        if let Err(error) = Agent::new(&settings, self.workshop.variables()) {
-            self.refused();
-            return Err(error.context("the settings in force stay"));
-        }
+        let trial = Agent::new(&settings, self.workshop.variables());
+        let taken = match trial.and_then(|_| self.workshop.keys.adopt(&settings)) {
+            Ok(credentials) => credentials,
+            Err(error) => {
+                self.refused();
+                return Err(error.context("the settings in force stay"));
+            }
+        };
         self.warn_of_what_waits_for_a_restart(&settings);
         let parts = parts(&settings);
         let bases: Vec<Basis> = parts.iter().map(|part| Basis::of(&settings, part)).collect();
@@ -130,6 +134,8 @@ impl Running {
         );
         self.accounts = kept;
         self.begin(begun);
+        drop(taken);
+        self.workshop.keys.forget_unused();
         self.settings = settings;
         self.warn_of_an_idle_shard();
         match &outcome {
@@ -184,3 +190,6 @@ impl Running {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

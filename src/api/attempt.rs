@@ -57,10 +57,9 @@ impl Client {
         let region = &*self.region;
         let credential = &*region.account.credential;
         let waiting = async {
-            let share = region.share.acquire().await.ok();
-            let place = credential.under_way.acquire().await.ok();
+            let places = credential.place(&region.share).await.ok();
             let pass = credential.breaker.pass(&region.name, key.generation).await;
-            (pass, (share, place))
+            (pass, places)
         };
         let (pass, _places) = tokio::time::timeout_at(self.deadline, waiting)
             .await

@@ -5,6 +5,8 @@
 //! longer than the longest lock. Until a key was accepted once, only one request is under way with it:
 //! a wrong key must not fail in ten places at once.
 
+mod strikes;
+
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,11 +14,11 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
+use strikes::{FIRST_WAIT, LONG_WAIT, Strikes};
+
 /// The state of one credential.
 #[derive(Debug)]
 pub struct Breaker {
-    /// Refusals in a row that lock the account, if they do at this provider.
-    lock_out_after: Option<u32>,
     /// The turn to try a key that is not proven.
     turn: Semaphore,
     state: Mutex<State>,
@@ -24,6 +26,8 @@ pub struct Breaker {
 
 #[derive(Debug, Default)]
 struct State {
+    /// Refusals in a row that lock the account, if they do at this provider.
+    lock_out_after: Option<u32>,
     /// Refusals ever: tells a verdict that is older than the last refusal.
     refusals: u64,
     /// The newest generation of the key that was given leave.
@@ -49,52 +53,12 @@ struct State {
     regions: HashMap<String, Strikes>,
 }
 
-#[derive(Debug, Default, Clone, Copy)]
-struct Strikes {
-    count: u32,
-    /// Whether the last of them is only feared: no answer came.
-    unheard: bool,
-    /// The last of them.
-    at: Option<Instant>,
-    until: Option<Instant>,
-}
-
-impl Strikes {
-    /// Adds refusals to a row of which so many happen a minute apart.
-    fn add(&mut self, refusals: u32, unheard: bool, before_growth: u32) {
-        self.unheard = unheard;
-        self.count = self.count.saturating_add(refusals);
-        if unheard {
-            // What nobody said is no reason to wait longer and longer.
-            self.count = self.count.min(before_growth);
-        }
-        let wait = match self.count.checked_sub(before_growth) {
-            None => FIRST_WAIT,
-            Some(_) if unheard => UNHEARD_WAIT,
-            Some(doublings) => LONG_WAIT.saturating_mul(1 << doublings.min(8)).min(LONGEST_WAIT),
-        };
-        let now = Instant::now();
-        self.at = Some(now);
-        self.until = Some(now + wait);
+impl State {
+    /// One fewer than a lock-out needs.
+    fn tries_a_minute_apart(&self) -> u32 {
+        self.lock_out_after
+            .map_or(STRIKES_BEFORE_GROWTH, |limit| limit.saturating_sub(1).max(1))
     }
-
-    fn remaining(&self) -> Option<Duration> {
-        remaining(self.until?)
-    }
-
-    /// Until another key than the refused one may be tried: at once, unless one more refusal could lock the
-    /// account, and in any case once a lock would be over.
-    fn remaining_for_another(&self, lock_out_after: Option<u32>) -> Option<Duration> {
-        if lock_out_after.is_none_or(|limit| self.count + 1 < limit) {
-            return None;
-        }
-        remaining(self.until?.min(self.at? + LONG_WAIT))
-    }
-}
-
-fn remaining(until: Instant) -> Option<Duration> {
-    let remaining = until.saturating_duration_since(Instant::now());
-    (!remaining.is_zero()).then_some(remaining)
 }
 
 /// The key may not be tried now.
@@ -128,17 +92,46 @@ pub struct Pass<'a> {
 impl Breaker {
     /// A closed breaker for a key that nobody has tried.
     pub fn new(lock_out_after: Option<u32>) -> Self {
-        Self {
+        let state = State {
             lock_out_after,
+            ..State::default()
+        };
+        Self {
             turn: Semaphore::new(1),
-            state: Mutex::default(),
+            state: Mutex::new(state),
         }
     }
 
-    /// One fewer than a lock-out needs.
-    fn tries_a_minute_apart(&self) -> u32 {
-        self.lock_out_after
-            .map_or(STRIKES_BEFORE_GROWTH, |limit| limit.saturating_sub(1).max(1))
+    /// One for a key that nobody has tried, found where another was: refusals of that one count on.
+    pub fn after(lock_out_after: Option<u32>, another: &Self) -> Self {
+        let breaker = Self::new(lock_out_after);
+        breaker.state().strikes = another.state().strikes;
+        breaker.locks_after(lock_out_after);
+        breaker
+    }
+
+    /// Takes another number of refusals for those that lock, as when other processes come to use the key. What is known
+    /// of the key stays, and a row that is too long by now waits as such.
+    pub fn locks_after(&self, lock_out_after: Option<u32>) {
+        let mut state = self.state();
+        state.lock_out_after = lock_out_after;
+        let before_growth = state.tries_a_minute_apart();
+        state.strikes.lengthen(before_growth);
+        for own in state.regions.values_mut() {
+            own.lengthen(before_growth);
+        }
+    }
+
+    /// Refusals in a row that lock the account.
+    pub(super) fn limit(&self) -> Option<u32> {
+        self.state().lock_out_after
+    }
+
+    /// Whether the cloud may still count refusals that lock.
+    pub fn has_strikes(&self) -> bool {
+        let state = self.state();
+        let lately = |at: Instant| at.elapsed() < LONG_WAIT;
+        state.lock_out_after.is_some() && state.strikes.at.is_some_and(lately)
     }
 
     /// Waits for leave to use this generation of the key in this region.
@@ -164,7 +157,7 @@ impl Breaker {
         let proven = turn.is_none();
         let mut state = self.state();
         if !proven {
-            self.may_try(&state, region)?;
+            Self::may_try(&state, region)?;
             state.tries += 1;
             let number = state.tries;
             state.tried.insert(region.to_owned(), number);
@@ -183,7 +176,7 @@ impl Breaker {
     }
 
     /// Whether an unproven key may be tried now, and by this region.
-    fn may_try(&self, state: &State, region: &str) -> Result<(), Locked> {
+    fn may_try(state: &State, region: &str) -> Result<(), Locked> {
         let strikes = &state.strikes;
         let later = Locked {
             strikes: strikes.count,
@@ -193,7 +186,7 @@ impl Breaker {
         };
         // What is still under way may be refused too.
         let at_worst = strikes.count + state.under_way + 1;
-        if state.under_way > 0 && self.lock_out_after.is_some_and(|limit| at_worst >= limit) {
+        if state.under_way > 0 && state.lock_out_after.is_some_and(|limit| at_worst >= limit) {
             return Err(later);
         }
         // After a refusal the turn goes round: a region that refuses must not take it from the others for ever.
@@ -221,7 +214,7 @@ impl Breaker {
             let remaining = if state.refused_generation == Some(generation) {
                 strikes.remaining()
             } else {
-                strikes.remaining_for_another(self.lock_out_after)
+                strikes.remaining_for_another(state.lock_out_after)
             };
             remaining.map(|remaining| Locked {
                 strikes: strikes.count,
@@ -280,7 +273,7 @@ impl Pass<'_> {
         if state.accepted_generation != Some(self.generation) {
             state.accepted_generation = Some(self.generation);
             state.accepting.clear();
-            if self.breaker.lock_out_after.is_none() {
+            if state.lock_out_after.is_none() {
                 state.regions.clear();
             }
         }
@@ -296,12 +289,13 @@ impl Pass<'_> {
     /// No answer came, so that nobody knows whether the cloud refused the key. Where refusals lock, that holds back
     /// a key that is not proven; of a proven one it is remembered until the next acceptance or refusal.
     pub fn unheard(&mut self) -> Option<Locked> {
-        self.breaker.lock_out_after?;
+        let mut state = self.breaker.state();
+        state.lock_out_after?;
         if self.proven {
-            let mut state = self.breaker.state();
             state.unheard = state.unheard.saturating_add(1);
             return None;
         }
+        drop(state);
         Some(self.strike(true))
     }
 
@@ -314,8 +308,8 @@ impl Pass<'_> {
     }
 
     fn strike(&mut self, unheard: bool) -> Locked {
-        let before_growth = self.breaker.tries_a_minute_apart();
         let mut state = self.breaker.state();
+        let before_growth = state.tries_a_minute_apart();
         state.refusals += 1;
         self.refusals = state.refusals;
         let refusals = 1 + std::mem::take(&mut state.unheard);
@@ -328,7 +322,7 @@ impl Pass<'_> {
         own.add(refusals, unheard, before_growth);
         let own = *own;
         let elsewhere = is_current && !state.accepting.is_empty();
-        let regional = elsewhere && self.breaker.lock_out_after.is_none();
+        let regional = elsewhere && state.lock_out_after.is_none();
         let mut row = own;
         if !regional {
             if is_current {
@@ -357,9 +351,8 @@ impl Pass<'_> {
             return true;
         }
         let locked = self.refused();
-        self.breaker
-            .lock_out_after
-            .is_none_or(|limit| locked.strikes + 1 < limit)
+        let limit = self.breaker.state().lock_out_after;
+        limit.is_none_or(|limit| locked.strikes + 1 < limit)
     }
 }
 
@@ -373,20 +366,8 @@ impl Drop for Pass<'_> {
 /// Tries that happen a minute apart where nothing locks: a new key needs seconds to become known, not minutes.
 const STRIKES_BEFORE_GROWTH: u32 = 3;
 
-/// OUTSCALE's first lock lasts a minute; AWS's new keys need seconds to become known.
-const FIRST_WAIT: Duration = Duration::from_secs(60);
-
-/// A little more than the ten minutes after which a row of refusals is taken for forgotten.
-const UNHEARD_WAIT: Duration = Duration::from_secs(11 * 60);
-
 /// A region that has not asked for leave for so long is not waited for.
 const ASKED_LATELY: Duration = Duration::from_secs(5 * 60);
-
-/// Longer than OUTSCALE's longest lock of ten minutes.
-const LONG_WAIT: Duration = Duration::from_secs(15 * 60);
-
-/// A key that is activated again is noticed within the hour.
-const LONGEST_WAIT: Duration = Duration::from_secs(60 * 60);
 
 #[cfg(test)]
 mod tests;

@@ -29,7 +29,7 @@ pub(super) struct Region {
     pub(super) name: String,
     pub(super) endpoints: Endpoints,
     pub(super) budget: Budget,
-    /// This region's share of [`Credential::under_way`](super::Credential): one that hangs leaves the others theirs.
+    /// This region's part of what may be under way with the key.
     pub(super) share: Semaphore,
     /// The paging parameters that this cloud refused.
     refused_parameters: Mutex<HashSet<&'static str>>,
@@ -49,7 +49,7 @@ impl Client {
     /// A client that has no deadline yet: calls made through it fail until [`Client::until`] gives one.
     pub fn new(account: Arc<Account>, name: String, endpoints: Endpoints, requests_per_second: f64) -> Self {
         account.metrics.region(&account.name, &name, requests_per_second);
-        let share = account.credential.share;
+        let share = account.credential.share();
         Self {
             deadline: Instant::now(),
             region: Arc::new(Region {
@@ -57,7 +57,7 @@ impl Client {
                 name,
                 endpoints,
                 budget: Budget::new(requests_per_second),
-                share: Semaphore::new(share),
+                share,
                 refused_parameters: Mutex::default(),
                 told: Mutex::default(),
             }),

@@ -1,9 +1,10 @@
 //! What all accounts and regions with one key share: its source, the breaker, the clock, and the key itself while it
 //! is on loan.
 
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
 
 use super::breaker::Breaker;
 use super::clock::Clock;
@@ -17,42 +18,48 @@ pub struct Credential {
     pub(super) source: Source,
     pub(super) lender: Lender,
     pub(super) loan: Mutex<Loan>,
-    pub(super) breaker: Breaker,
-    /// Requests under way in all regions, where too many refusals at once would lock the account.
-    pub(super) under_way: Semaphore,
-    /// How many of them may be one region's.
-    pub(super) share: usize,
+    pub(super) breaker: Arc<Breaker>,
     pub(super) clock: Clock,
     /// The accounts that use it, which are held back together.
     pub(super) accounts: Mutex<Vec<String>>,
+    provider: Provider,
+    /// Requests under way in all regions, where too many refusals at once would lock the account.
+    under_way: Semaphore,
+    /// How many of its permits a request takes of its region's share.
+    weight: AtomicU32,
+}
+
+/// Who uses a key.
+#[derive(Debug, Clone, Copy)]
+pub struct Users {
+    /// The regions in which it is used.
+    pub regions: usize,
+    /// The processes that use it, each of which may be refused.
+    pub processes: u32,
 }
 
 impl Credential {
-    /// A key that has not been tried yet, to be used in so many regions.
-    pub fn new(provider: Provider, regions: usize, source: Source, teller: Teller) -> Self {
-        // One refusal fewer than a lock-out takes may be under way; where nothing locks, there is no cap.
-        let under_way = provider
-            .lock_out_after()
-            .and_then(|limit| usize::try_from(limit).ok())
-            .map_or(Semaphore::MAX_PERMITS, |limit| limit.saturating_sub(1).max(1));
+    /// A key that has not been tried yet.
+    pub fn new(provider: Provider, users: Users, source: Source, teller: Teller) -> Self {
         Self {
             source,
             lender: Lender::new(teller),
             loan: Mutex::default(),
-            breaker: Breaker::new(provider.lock_out_after()),
-            under_way: Semaphore::new(under_way),
-            share: (under_way / regions.max(1)).max(1),
+            breaker: Arc::new(Breaker::new(limit(provider, users))),
             clock: Clock::default(),
             accounts: Mutex::default(),
+            provider,
+            under_way: Semaphore::new(most_under_way(provider)),
+            weight: AtomicU32::new(weight(provider, users)),
         }
     }
 
-    /// The same, where so many processes use the key, each of which may be refused.
+    /// The same, found where another key was: the cloud may still count the refusals of that one.
     #[must_use]
-    pub fn shared_by(self, provider: Provider, processes: u32) -> Self {
-        let limit = provider.lock_out_after();
+    pub fn following(self, another: &Breaker) -> Self {
+        let limit = self.breaker.limit();
         Self {
-            breaker: Breaker::new(limit.map(|limit| (limit / processes.max(1)).max(1))),
+            breaker: Arc::new(Breaker::after(limit, another)),
             ..self
         }
     }
@@ -65,4 +72,59 @@ impl Credential {
             ..self
         }
     }
+
+    /// Takes what other settings say of its use. What is known of the key stays.
+    pub fn adopt(&self, users: Users, teller: Teller) {
+        self.breaker.locks_after(limit(self.provider, users));
+        self.weight.store(weight(self.provider, users), Ordering::Relaxed);
+        let elsewhere = self.lender.adopt(teller);
+        self.ask_again(elsewhere);
+    }
+
+    /// What is known of refusals, which outlives the key.
+    pub fn breaker(&self) -> Arc<Breaker> {
+        Arc::clone(&self.breaker)
+    }
+
+    /// Room for the requests of one region: it has no more than its share of what may be under way, so that one that
+    /// hangs leaves the others theirs.
+    pub(super) fn share(&self) -> Semaphore {
+        Semaphore::new(most_under_way(self.provider))
+    }
+
+    /// Waits for a place in a region's share, and then for one of all.
+    pub(super) async fn place<'a>(
+        &'a self,
+        share: &'a Semaphore,
+    ) -> Result<[SemaphorePermit<'a>; 2], AcquireError> {
+        let weight = self.weight.load(Ordering::Relaxed);
+        Ok([share.acquire_many(weight).await?, self.under_way.acquire().await?])
+    }
 }
+
+/// Refusals of this process that lock the account, at worst.
+fn limit(provider: Provider, users: Users) -> Option<u32> {
+    let limit = provider.lock_out_after()?;
+    Some((limit / users.processes.max(1)).max(1))
+}
+
+/// One refusal fewer than a lock-out takes; where nothing locks, there is no cap.
+fn most_under_way(provider: Provider) -> usize {
+    let limit = provider
+        .lock_out_after()
+        .and_then(|limit| usize::try_from(limit).ok());
+    limit.map_or(Semaphore::MAX_PERMITS, |limit| limit.saturating_sub(1).max(1))
+}
+
+/// As many permits as leave a region's requests no more than its share, now and once the number of regions is another.
+fn weight(provider: Provider, users: Users) -> u32 {
+    if provider.lock_out_after().is_none() {
+        return 1;
+    }
+    let all = most_under_way(provider);
+    let share = (all / users.regions.max(1)).max(1);
+    u32::try_from(all.div_ceil(share)).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests;

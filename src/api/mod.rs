@@ -29,7 +29,7 @@ use crate::credentials::{self, Current, Found};
 use crate::provider::Provider;
 
 pub use client::Client;
-pub use credential::Credential;
+pub use credential::{Credential, Users};
 pub(crate) use endpoint::are_of_one_partition;
 pub use endpoint::{Endpoint, Endpoints, NoEndpoint, Override, Service, Variant};
 pub use error::{Cause, Error, NoKey, Reason};

@@ -9,7 +9,9 @@ use prometheus::Registry;
 use reqwest::Url;
 use tokio::time::Instant;
 
-use crate::api::{self, Account, Client, Credential, Endpoints, Needs, Override, Service, Teller, Transport};
+use crate::api::{
+    self, Account, Client, Credential, Endpoints, Needs, Override, Service, Teller, Transport, Users,
+};
 use crate::credentials::{ClientCertificate, Credentials, Source};
 use crate::provider::Provider;
 
@@ -73,7 +75,11 @@ impl Place {
             ca_bundle: self.ca_bundle.clone(),
             metrics: Arc::clone(&metrics),
         };
-        let credential = Credential::new(self.provider, regions.len(), source, teller).with_skew(skew);
+        let users = Users {
+            regions: regions.len(),
+            processes: 1,
+        };
+        let credential = Credential::new(self.provider, users, source, teller).with_skew(skew);
         let account = Arc::new(Account::new(
             "default".to_owned(),
             self.provider,

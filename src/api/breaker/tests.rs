@@ -256,3 +256,53 @@ async fn lost_answers_to_a_proven_key_count_with_the_next_refusal() {
     let locked = breaker.pass("a", 1).await.unwrap().refused();
     assert_eq!((locked.strikes, locked.remaining.as_secs()), (3, 900));
 }
+
+#[tokio::test(start_paused = true)]
+async fn row_that_other_processes_may_lengthen_waits_longer_from_then_on() {
+    let breaker = Breaker::new(Some(4));
+    breaker.pass("r", 1).await.unwrap().refused();
+    advance(60).await;
+    assert!(breaker.pass("r", 1).await.is_ok(), "three may happen");
+    breaker.locks_after(Some(2));
+    assert!(
+        breaker.pass("r", 1).await.is_err(),
+        "the next may be the second of each"
+    );
+    advance(LONG_WAIT.as_secs() - 61).await;
+    assert!(breaker.pass("r", 1).await.is_err());
+    advance(1).await;
+    let wait = breaker.pass("r", 1).await.unwrap().refused().remaining;
+    assert_eq!(wait, LONG_WAIT * 2, "it goes on from where it was");
+    breaker.locks_after(Some(4));
+    assert!(
+        breaker.pass("r", 1).await.is_err(),
+        "fewer processes shorten nothing"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn change_of_the_limit_leaves_a_proven_key_proven() {
+    let breaker = Breaker::new(Some(4));
+    breaker.pass("a", 1).await.unwrap().accepted();
+    breaker.locks_after(Some(1));
+    let _one = breaker.pass("a", 1).await.unwrap();
+    assert!(breaker.pass("b", 1).await.is_ok(), "it needs no turn");
+}
+
+#[tokio::test(start_paused = true)]
+async fn refusals_count_on_for_a_key_that_is_found_where_another_was() {
+    let first = Breaker::new(Some(4));
+    assert!(!first.has_strikes());
+    for _ in 0..3 {
+        first.pass("r", 1).await.unwrap().refused();
+        advance(60).await;
+    }
+    assert!(first.has_strikes());
+    let second = Breaker::after(Some(4), &first);
+    assert!(second.pass("r", 1).await.is_err(), "it would be the fourth");
+    advance(LONG_WAIT.as_secs() - 60).await;
+    assert!(!first.has_strikes());
+    let accepted = second.pass("r", 1).await.unwrap().accepted();
+    assert!(accepted);
+    assert!(!second.has_strikes());
+}

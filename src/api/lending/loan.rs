@@ -25,6 +25,8 @@ pub(in super::super) struct Loan {
     failure: Option<Failure>,
     /// The asking under way, which everybody who needs it waits for.
     flight: Option<Flight>,
+    /// How often another lender was taken.
+    lenders: u64,
     /// The generation of the last key from anywhere: a new one never looks like an old one.
     generation: u64,
     /// When a key was last asked for because the cloud refused the one in force.
@@ -143,6 +145,18 @@ impl Credential {
             .is_some_and(|held| held.current.generation != refused.generation))
     }
 
+    /// Asks again where the last asking failed, for whatever stood in its way may be mended. Whoever refused is not begged,
+    /// unless it is somebody else now.
+    pub(in super::super) fn ask_again(&self, elsewhere: bool) {
+        let mut loan = self.loan();
+        loan.failure
+            .take_if(|failure| elsewhere || !failure.no_key.is_a_refusal());
+        if elsewhere {
+            loan.lenders += 1;
+            loan.flight = None;
+        }
+    }
+
     fn next(self: &Arc<Self>) -> Result<Next, Cause> {
         let mut loan = self.loan();
         let due = loan.held.as_ref().map(|held| held.due(self.clock.now()));
@@ -192,6 +206,7 @@ impl Credential {
 
     async fn ask(&self) {
         let marks = self.source.marks();
+        let lenders = self.loan().lenders;
         let borrower = Borrower {
             clock: &self.clock,
             accounts: &self.accounts,
@@ -208,6 +223,10 @@ impl Credential {
         };
         let now = self.clock.now();
         let mut loan = self.loan();
+        // That one could not says nothing of the one who is asked now.
+        if loan.lenders != lenders && !matches!(asked, Ok(Ok(_))) {
+            return;
+        }
         match asked {
             Ok(Ok(lease)) => loan.take(lease, name, now, &self.account()),
             Ok(Err(no_key)) => loan.fail(no_key, marks, now, &self.account()),

@@ -6,6 +6,7 @@ mod local;
 mod metadata;
 mod sts;
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -22,61 +23,67 @@ pub use sts::{Teller, read_lease};
 /// Whoever asks on behalf of one credential.
 #[derive(Debug)]
 pub(super) struct Lender {
-    sts: Sts,
-    ca_bundle: Option<std::path::PathBuf>,
+    sts: Mutex<Arc<Sts>>,
 }
 
 impl Lender {
     pub(super) fn new(teller: Teller) -> Self {
         Self {
-            ca_bundle: teller.ca_bundle.clone(),
-            sts: Sts::new(teller),
+            sts: Mutex::new(Arc::new(Sts::new(teller))),
         }
+    }
+
+    /// Asks by another teller from now on, for which files are read again. Gives whether that is somewhere else.
+    pub(super) fn adopt(&self, teller: Teller) -> bool {
+        let mut sts = self.sts.lock().unwrap_or_else(PoisonError::into_inner);
+        let elsewhere = !sts.teller.is_like(&teller);
+        *sts = Arc::new(Sts::new(teller));
+        elsewhere
     }
 
     /// A fresh key from a place, or why there is none and what to do about it.
     pub(super) async fn ask(&self, remote: &Remote, borrower: &sts::Borrower<'_>) -> Result<Lease, NoKey> {
         let deadline = Instant::now() + TIMEOUT;
-        self.lease(remote, borrower, deadline).await
+        let sts = Arc::clone(&self.sts.lock().unwrap_or_else(PoisonError::into_inner));
+        lease(&sts, remote, borrower, deadline).await
     }
+}
 
-    async fn lease(
-        &self,
-        remote: &Remote,
-        borrower: &sts::Borrower<'_>,
-        deadline: Instant,
-    ) -> Result<Lease, NoKey> {
-        let none = |cause: Cause| NoKey {
-            place: remote.to_string(),
-            advice: advice(remote, &cause),
-            cause: Box::new(cause),
-        };
-        match remote {
-            Remote::Process(process) => process.run().await.map_err(|error| none(error.into())),
-            Remote::WebIdentity(identity) => {
-                let token = identity.token().map_err(|error| none(error.into()))?;
-                let lease = self
-                    .sts
-                    .of_web_identity(&identity.role, &token, borrower, deadline);
-                lease.await.map_err(none)
-            }
-            Remote::Container(container) => {
-                let local = Local::new(&container.url, self.ca_bundle.as_deref()).map_err(none)?;
-                container::ask(&local, container).await.map_err(none)
-            }
-            Remote::Metadata(metadata) => {
-                let local = Local::new(&metadata.endpoint, self.ca_bundle.as_deref()).map_err(none)?;
-                metadata::ask(&local, metadata).await.map_err(none)
-            }
-            Remote::Role { role, base } => {
-                let base = match base {
-                    Base::Key(credentials) => credentials.clone(),
-                    // What is wrong with the key below is told as that.
-                    Base::Remote(base) => Box::pin(self.lease(base, borrower, deadline)).await?.credentials,
-                };
-                let lease = self.sts.of_role(role, &base, borrower, deadline);
-                lease.await.map_err(none)
-            }
+async fn lease(
+    sts: &Sts,
+    remote: &Remote,
+    borrower: &sts::Borrower<'_>,
+    deadline: Instant,
+) -> Result<Lease, NoKey> {
+    let ca_bundle = sts.teller.ca_bundle.as_deref();
+    let none = |cause: Cause| NoKey {
+        place: remote.to_string(),
+        advice: advice(remote, &cause),
+        cause: Box::new(cause),
+    };
+    match remote {
+        Remote::Process(process) => process.run().await.map_err(|error| none(error.into())),
+        Remote::WebIdentity(identity) => {
+            let token = identity.token().map_err(|error| none(error.into()))?;
+            let lease = sts.of_web_identity(&identity.role, &token, borrower, deadline);
+            lease.await.map_err(none)
+        }
+        Remote::Container(container) => {
+            let local = Local::new(&container.url, ca_bundle).map_err(none)?;
+            container::ask(&local, container).await.map_err(none)
+        }
+        Remote::Metadata(metadata) => {
+            let local = Local::new(&metadata.endpoint, ca_bundle).map_err(none)?;
+            metadata::ask(&local, metadata).await.map_err(none)
+        }
+        Remote::Role { role, base } => {
+            let base = match base {
+                Base::Key(credentials) => credentials.clone(),
+                // What is wrong with the key below is told as that.
+                Base::Remote(base) => Box::pin(lease(sts, base, borrower, deadline)).await?.credentials,
+            };
+            let lease = sts.of_role(role, &base, borrower, deadline);
+            lease.await.map_err(none)
         }
     }
 }

@@ -36,6 +36,13 @@ pub struct Teller {
     pub metrics: Arc<Metrics>,
 }
 
+impl Teller {
+    /// Whether another is the same place, reached in the same way.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        self.endpoint == other.endpoint && self.ca_bundle == other.ca_bundle
+    }
+}
+
 /// Whoever needs a key.
 #[derive(Debug)]
 pub(in super::super) struct Borrower<'a> {
@@ -55,7 +62,7 @@ impl Borrower<'_> {
 
 #[derive(Debug)]
 pub(super) struct Sts {
-    teller: Teller,
+    pub(super) teller: Teller,
     transport: OnceLock<Result<Transport, String>>,
 }
 

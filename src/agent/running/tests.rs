@@ -1,0 +1,185 @@
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::sync::Weak;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::api::{Credential, breaker::Breaker};
+use crate::resources;
+
+/// A running agent whose settings name a cloud that is not there, and the folder of its files.
+struct Fixture {
+    running: Running,
+    folder: TempDir,
+}
+
+const OUTSCALE: &str = "kinds = [\"instances\"]\nendpoints = { ec2 = \"http://127.0.0.1:9\" }\n";
+
+fn account(name: &str, provider: &str, lines: &str) -> String {
+    format!("[[account]]\nname = {name:?}\nprovider = {provider:?}\n{lines}\n")
+}
+
+/// An OUTSCALE account in these regions, whose key is in this file.
+fn outscale(name: &str, regions: &[&str], file: &str) -> String {
+    let lines = format!("regions = {regions:?}\ncredentials_file = {file:?}\n{OUTSCALE}");
+    account(name, "outscale", &lines)
+}
+
+impl Fixture {
+    fn start(text: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = loaded(&folder, text);
+        let agent = Agent::new(&settings, &(Arc::new(|_: &str| None) as _)).unwrap();
+        let running = agent.start();
+        Self { running, folder }
+    }
+
+    async fn reload(&mut self, text: &str) {
+        let settings = loaded(&self.folder, text);
+        self.running.reload(settings).await.unwrap();
+    }
+
+    fn credentials(&self) -> Vec<Weak<Credential>> {
+        self.running.workshop.keys.known().map(|(key, _)| key).collect()
+    }
+
+    fn breaker(&self) -> Arc<Breaker> {
+        self.running.workshop.keys.known().next().unwrap().1
+    }
+}
+
+fn loaded(folder: &TempDir, text: &str) -> Settings {
+    let file = folder.path().join("vigie.toml");
+    std::fs::write(&file, text).unwrap();
+    let registry = resources::KINDS.map(|kind| (kind.name, kind.providers, kind.by_default));
+    config::load(Some(&file), &registry, &BTreeMap::new()).unwrap()
+}
+
+async fn refused(breaker: &Breaker) -> Duration {
+    breaker.pass("eu-west-2", 1).await.unwrap().refused().remaining
+}
+
+#[tokio::test(start_paused = true)]
+async fn key_of_an_account_that_is_gone_is_let_go() {
+    let [kept, gone] = ["kept", "gone"].map(|name| outscale(name, &["eu-west-2"], name));
+    let mut fixture = Fixture::start(&kept);
+    let first = fixture.credentials();
+    fixture.reload(&[kept.as_str(), &gone].concat()).await;
+    let both = fixture.credentials();
+    assert!(both.len() == 2 && both.iter().all(|credential| credential.strong_count() > 0));
+
+    fixture.reload(&kept).await;
+
+    let left: Vec<_> = both
+        .iter()
+        .filter(|credential| credential.upgrade().is_some())
+        .collect();
+    assert!(
+        matches!(left[..], [left] if left.ptr_eq(&first[0])),
+        "the other's is let go"
+    );
+    assert_eq!(fixture.credentials().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_known_of_a_key_outlives_other_settings_of_its_accounts() {
+    let mut fixture = Fixture::start(&outscale("prod", &["eu-west-2"], "key"));
+    let before = fixture.credentials();
+    fixture.reload(&outscale("renamed", &["us-east-2"], "key")).await;
+    assert!(fixture.credentials()[0].ptr_eq(&before[0]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn shard_lowers_how_often_this_process_may_be_refused() {
+    let account = outscale("prod", &["a", "b", "c", "d"], "key");
+    let mut fixture = Fixture::start(&account);
+    let breaker = fixture.breaker();
+    fixture.reload(&format!("shard = \"0/4\"\n{account}")).await;
+    assert_eq!(
+        refused(&breaker).await.as_secs(),
+        15 * 60,
+        "the others may be refused as well"
+    );
+}
+
+/// The one that stays says nothing new itself.
+#[tokio::test(start_paused = true)]
+async fn shard_reaches_the_key_of_an_account_that_goes_on() {
+    let [kept, moved] = ["kept", "moved"].map(|name| outscale(name, &["eu-west-2"], "key"));
+    let mut fixture = Fixture::start(&[kept.as_str(), &moved].concat());
+    let breaker = fixture.breaker();
+    fixture
+        .reload(&["shard = \"0/2\"\n", &kept, &moved].concat())
+        .await;
+    assert_eq!(fixture.running.accounts.len(), 1);
+    assert_eq!(refused(&breaker).await.as_secs(), 15 * 60);
+}
+
+#[tokio::test(start_paused = true)]
+async fn refusals_of_a_key_count_on_when_its_account_is_gone_for_a_while() {
+    let [kept, gone] = ["kept", "gone"].map(|name| outscale(name, &["eu-west-2"], name));
+    let mut fixture = Fixture::start(&gone);
+    for _ in 0..3 {
+        refused(&fixture.breaker()).await;
+        tokio::time::advance(Duration::from_secs(60)).await;
+    }
+    fixture.reload(&kept).await;
+    fixture.reload(&gone).await;
+    let again = fixture.breaker();
+    assert!(
+        again.pass("eu-west-2", 1).await.is_err(),
+        "a fourth would lock the account"
+    );
+    fixture.reload(&kept).await;
+    tokio::time::advance(Duration::from_secs(15 * 60)).await;
+    fixture.reload(&kept).await;
+    assert_eq!(fixture.credentials().len(), 1, "nobody counts them any more");
+}
+
+/// Reads a request's head, refuses it, and gives the head.
+fn refuse(sts: &TcpListener) -> String {
+    use std::io::{Read as _, Write as _};
+
+    let (mut stream, _) = sts.accept().unwrap();
+    let mut head = [0; 4096];
+    let read = stream.read(&mut head).unwrap();
+    stream
+        .write_all(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+        .unwrap();
+    String::from_utf8_lossy(&head[..read]).into_owned()
+}
+
+#[tokio::test]
+async fn other_region_of_sts_is_asked_at_once_though_the_first_refused() {
+    let sts = TcpListener::bind("127.0.0.1:0").unwrap();
+    let of = |region: &str| {
+        let lines = format!(
+            "regions = [{region:?}]\ncredentials_file = \"key\"\nkinds = [\"instances\"]\n\
+             assume_role = {{ arn = \"arn:aws:iam::123456789012:role/watcher\" }}\n\
+             endpoints = {{ ec2 = \"http://127.0.0.1:9\", sts = \"http://{}\" }}",
+            sts.local_addr().unwrap()
+        );
+        account("prod", "aws", &lines)
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let key = "[default]\naws_access_key_id = TESTKEYEXAMPLE\naws_secret_access_key = canary\n";
+    std::fs::write(folder.path().join("key"), key).unwrap();
+    let agent = Agent::new(
+        &loaded(&folder, &of("eu-west-1")),
+        &(Arc::new(|_: &str| None) as _),
+    );
+    let mut running = agent.unwrap().start();
+    let asked = |sts: &TcpListener| {
+        let sts = sts.try_clone().unwrap();
+        tokio::task::spawn_blocking(move || refuse(&sts))
+    };
+    let first = asked(&sts).await.unwrap();
+    assert!(first.contains("/eu-west-1/sts/aws4_request"), "{first}");
+
+    running.reload(loaded(&folder, &of("us-east-1"))).await.unwrap();
+
+    let second = asked(&sts).await.unwrap();
+    assert!(second.contains("/us-east-1/sts/aws4_request"), "{second}");
+}
