@@ -63,7 +63,7 @@ impl Borrower<'_> {
 #[derive(Debug)]
 pub(super) struct Sts {
     pub(super) teller: Teller,
-    transport: OnceLock<Result<Transport, String>>,
+    transport: OnceLock<Transport>,
 }
 
 impl Sts {
@@ -129,15 +129,7 @@ impl Sts {
         let Some(endpoint) = &self.teller.endpoint else {
             return Err(Cause::NoEndpoint { service: "sts" });
         };
-        let needs = || Needs::of(std::iter::once(endpoint), self.teller.ca_bundle.clone());
-        let made = self
-            .transport
-            .get_or_init(|| Transport::new(&needs()).map_err(|error| error.to_string()));
-        let transport = made.as_ref().map_err(|detail| Cause::Unlent {
-            host: endpoint.host(),
-            reason: Reason::Other,
-            detail: detail.clone(),
-        })?;
+        let transport = self.transport(endpoint)?;
         let body = Zeroizing::new(form(endpoint, call.action, call.parameters));
         let (mut attempts, mut corrected) = (0, false);
         loop {
@@ -165,6 +157,21 @@ impl Sts {
                 _ => return Err(cause),
             }
         }
+    }
+
+    /// Made when it is first needed. What stands in the way then, such as a file that is just being written, may be gone
+    /// the next time.
+    fn transport(&self, endpoint: &Endpoint) -> Result<&Transport, Cause> {
+        if let Some(transport) = self.transport.get() {
+            return Ok(transport);
+        }
+        let needs = Needs::of(std::iter::once(endpoint), self.teller.ca_bundle.clone());
+        let made = Transport::new(&needs).map_err(|error| Cause::Unlent {
+            host: endpoint.host(),
+            reason: Reason::Other,
+            detail: error.to_string(),
+        })?;
+        Ok(self.transport.get_or_init(|| made))
     }
 
     /// Sends one request, and counts it under the first of the accounts that share the key.
@@ -256,3 +263,34 @@ pub fn read_lease(reader: &mut xml::Reader<'_>) -> Result<Lease, xml::Error> {
 }
 
 const NAMES: [&str; 4] = ["AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration"];
+
+#[cfg(test)]
+mod tests {
+    use prometheus::Registry;
+
+    use super::super::super::Override;
+    use super::*;
+    use crate::provider::Provider;
+
+    #[test]
+    fn bundle_that_is_being_written_is_read_again_the_next_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ca.pem");
+        let endpoint = Endpoint::resolve(Provider::Aws, Service::Sts, "eu-west-1", &Override::default());
+        let endpoint = endpoint.unwrap();
+        let sts = Sts::new(Teller {
+            endpoint: Some(endpoint.clone()),
+            ca_bundle: Some(path.clone()),
+            metrics: Arc::new(Metrics::register(&Registry::new()).unwrap()),
+        });
+        std::fs::write(&path, "").unwrap();
+        let why = sts.transport(&endpoint).unwrap_err().to_string();
+        assert!(why.contains("ca.pem holds no certificate"), "{why}");
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate = rcgen::CertificateParams::default().self_signed(&key).unwrap();
+        std::fs::write(&path, certificate.pem()).unwrap();
+        assert!(sts.transport(&endpoint).is_ok());
+        std::fs::remove_file(&path).unwrap();
+        assert!(sts.transport(&endpoint).is_ok(), "it is made once");
+    }
+}
