@@ -25,8 +25,8 @@ pub struct Credential {
     provider: Provider,
     /// Requests under way in all regions, where too many refusals at once would lock the account.
     under_way: Semaphore,
-    /// How many of its permits a request takes of its region's share.
-    weight: AtomicU32,
+    /// How many permits a request takes there, and of its region's share.
+    weights: [AtomicU32; 2],
 }
 
 /// Who uses a key.
@@ -50,7 +50,7 @@ impl Credential {
             accounts: Mutex::default(),
             provider,
             under_way: Semaphore::new(most_under_way(provider)),
-            weight: AtomicU32::new(weight(provider, users)),
+            weights: weights(provider, users).map(AtomicU32::new),
         }
     }
 
@@ -76,7 +76,9 @@ impl Credential {
     /// Takes what other settings say of its use. What is known of the key stays.
     pub fn adopt(&self, users: Users, teller: Teller) {
         self.breaker.locks_after(limit(self.provider, users));
-        self.weight.store(weight(self.provider, users), Ordering::Relaxed);
+        for (weight, new) in self.weights.iter().zip(weights(self.provider, users)) {
+            weight.store(new, Ordering::Relaxed);
+        }
         let elsewhere = self.lender.adopt(teller);
         self.ask_again(elsewhere);
     }
@@ -97,8 +99,10 @@ impl Credential {
         &'a self,
         share: &'a Semaphore,
     ) -> Result<[SemaphorePermit<'a>; 2], AcquireError> {
-        let weight = self.weight.load(Ordering::Relaxed);
-        Ok([share.acquire_many(weight).await?, self.under_way.acquire().await?])
+        let [of_all, of_share] = &self.weights;
+        let of_share = share.acquire_many(of_share.load(Ordering::Relaxed)).await?;
+        let of_all = self.under_way.acquire_many(of_all.load(Ordering::Relaxed));
+        Ok([of_share, of_all.await?])
     }
 }
 
@@ -116,14 +120,17 @@ fn most_under_way(provider: Provider) -> usize {
     limit.map_or(Semaphore::MAX_PERMITS, |limit| limit.saturating_sub(1).max(1))
 }
 
-/// As many permits as leave a region's requests no more than its share, now and once the number of regions is another.
-fn weight(provider: Provider, users: Users) -> u32 {
-    if provider.lock_out_after().is_none() {
-        return 1;
-    }
-    let all = most_under_way(provider);
+/// As many permits as leave this process no more than may be refused at once, and a region's requests no more than its
+/// share of that. So the permits themselves stay as they are when the users change.
+fn weights(provider: Provider, users: Users) -> [u32; 2] {
+    let limit = limit(provider, users).and_then(|limit| usize::try_from(limit).ok());
+    let Some(limit) = limit else {
+        return [1; 2];
+    };
+    let permits = most_under_way(provider);
+    let all = limit.saturating_sub(1).max(1);
     let share = (all / users.regions.max(1)).max(1);
-    u32::try_from(all.div_ceil(share)).unwrap_or(u32::MAX)
+    [all, share].map(|places| u32::try_from(permits.div_ceil(places)).unwrap_or(u32::MAX))
 }
 
 #[cfg(test)]

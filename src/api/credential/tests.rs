@@ -4,14 +4,17 @@ fn users(regions: usize, processes: u32) -> Users {
     Users { regions, processes }
 }
 
-fn credential(provider: Provider, users: Users) -> Credential {
-    let teller = Teller {
+fn teller() -> Teller {
+    Teller {
         endpoint: None,
         ca_bundle: None,
         metrics: Arc::new(super::super::Metrics::register(&prometheus::Registry::new()).unwrap()),
-    };
+    }
+}
+
+fn credential(provider: Provider, users: Users) -> Credential {
     let source = Source::new(provider, None, None, Arc::new(|_: &str| None));
-    Credential::new(provider, users, source, teller)
+    Credential::new(provider, users, source, teller())
 }
 
 /// Requests that a region and all of them may have under way.
@@ -32,16 +35,22 @@ fn under_way(credential: &Credential, regions: usize) -> (usize, usize) {
 #[test]
 fn share_of_a_region_follows_the_number_of_regions() {
     let credential = credential(Provider::Outscale, users(1, 1));
-    let teller = || Teller {
-        endpoint: None,
-        ca_bundle: None,
-        metrics: Arc::new(super::super::Metrics::register(&prometheus::Registry::new()).unwrap()),
-    };
     assert_eq!(under_way(&credential, 1), (3, 3));
     credential.adopt(users(3, 1), teller());
     assert_eq!(under_way(&credential, 3), (1, 3));
     credential.adopt(users(1, 1), teller());
     assert_eq!(under_way(&credential, 1), (3, 3));
+}
+
+/// A key that was good and is not any more: what is under way with it in all of them is refused.
+#[test]
+fn processes_that_share_a_key_have_no_more_under_way_together_than_may_be_refused() {
+    let most = |processes| under_way(&credential(Provider::Outscale, users(1, processes)), 1).1;
+    assert_eq!((most(1), most(2), most(3)), (3, 1, 1));
+    let credential = credential(Provider::Outscale, users(2, 1));
+    assert_eq!(under_way(&credential, 2), (1, 2));
+    credential.adopt(users(2, 2), teller());
+    assert_eq!(under_way(&credential, 2), (1, 1));
 }
 
 #[test]
