@@ -6,10 +6,10 @@ use std::sync::{Arc, Weak};
 
 use anyhow::Context as _;
 use reqwest::Url;
-use tracing::warn;
 
 use super::parts;
 use super::plan::{home_region, replaced, variant};
+use super::warnings::{Warning, Warnings};
 use crate::api::breaker::Breaker;
 use crate::api::{self, Credential, Endpoint, Service, Teller, Users, Variant};
 use crate::config::{self, Settings};
@@ -44,6 +44,7 @@ impl Keys {
         &mut self,
         settings: &Settings,
         account: &config::Account,
+        warnings: &mut Warnings,
     ) -> anyhow::Result<Arc<Credential>> {
         let place = key_place(account);
         let known = self.places.get(&place);
@@ -56,12 +57,11 @@ impl Keys {
             .lock_out_after()
             .filter(|limit| users.processes >= *limit)
         {
-            warn!(
-                account = account.name,
-                processes = users.processes,
-                "so many shards use this key that, were it refused, they would lock the account's authentication \
-                 ({limit} refusals in a row do): give them keys of their own, or fewer shards"
-            );
+            warnings.add(Warning::Crowded {
+                account: account.name.clone(),
+                processes: users.processes,
+                limit,
+            });
         }
         let source = Source::new(
             account.provider,

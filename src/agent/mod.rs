@@ -4,6 +4,7 @@ mod keys;
 mod plan;
 mod regions;
 mod running;
+mod warnings;
 mod watch;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use crate::reading::Reading;
 use plan::{Plan, Prepared, Region, Workshop};
 pub(crate) use regions::FIND_AGAIN;
 pub use running::Running;
+use warnings::Warnings;
 
 /// Everything that runs, before it runs.
 pub struct Agent {
@@ -88,12 +90,22 @@ pub fn own_families() -> Vec<&'static Family> {
 impl Agent {
     /// Builds clients and polls; nothing is sent yet. Reads the CA bundles, not the keys.
     pub fn new(settings: &Settings, variables: &Variables) -> anyhow::Result<Self> {
-        Self::build(settings, variables, settings.audit_interval.is_some())
+        Self::trial(settings, variables).map(Self::in_force)
     }
 
     /// The same, able to audit whatever the settings say of that.
     pub fn auditing(settings: &Settings, variables: &Variables) -> anyhow::Result<Self> {
-        Self::build(settings, variables, true)
+        Self::build(settings, variables, true).map(Self::in_force)
+    }
+
+    /// One that shows whether the settings can be taken, and tells of nothing.
+    fn trial(settings: &Settings, variables: &Variables) -> anyhow::Result<Self> {
+        Self::build(settings, variables, settings.audit_interval.is_some())
+    }
+
+    fn in_force(self) -> Self {
+        self.workshop.warnings.tell_beyond(&Warnings::default());
+        self
     }
 
     fn build(settings: &Settings, variables: &Variables, is_audited: bool) -> anyhow::Result<Self> {

@@ -9,6 +9,7 @@ use prometheus::Registry;
 use tokio::sync::watch;
 
 use super::keys::Keys;
+use super::warnings::{Warning, Warnings};
 use crate::api::{self, Account, Client, Endpoints, Needs, Override, Service, Transport, Variant};
 use crate::config::{self, Settings, Shard};
 use crate::credentials::{ClientCertificate, Variables, certificate::Named};
@@ -28,6 +29,8 @@ pub(super) struct Workshop {
     audit_metrics: Arc<identity::Metrics>,
     transports: HashMap<Needs, Transport>,
     pub(super) keys: Keys,
+    /// What was found that the settings do not forbid.
+    pub(super) warnings: Warnings,
 }
 
 /// One account, ready to be watched.
@@ -84,6 +87,7 @@ impl Workshop {
             poll_metrics: Arc::new(poller::Metrics::register(registry)?),
             audit_metrics: Arc::new(identity::Metrics::register(registry)?),
             transports: HashMap::new(),
+            warnings: Warnings::default(),
         })
     }
 
@@ -115,6 +119,9 @@ impl Workshop {
             .collect::<anyhow::Result<_>>()?;
         let all = endpoints.iter().flat_map(Endpoints::iter);
         let certificate = client_certificate(account, &self.variables)?;
+        for readable in certificate.iter().flat_map(|found| &found.readable) {
+            self.warnings.add(Warning::Readable(readable.clone()));
+        }
         let needs = Needs::of(all, account.ca_bundle.clone()).showing(certificate);
         let transport = match self.transports.get(&needs) {
             Some(transport) => transport.clone(),
@@ -125,7 +132,7 @@ impl Workshop {
             account.name.clone(),
             account.provider,
             transport,
-            self.keys.credential(settings, account)?,
+            self.keys.credential(settings, account, &mut self.warnings)?,
             Arc::clone(&self.api_metrics),
         ));
         let finder = home.zip(endpoints.into_iter().next()).map(|(home, endpoints)| {

@@ -64,9 +64,7 @@ impl Running {
             settings,
             config_metrics,
         } = agent;
-        let bases: Vec<Basis> = (parts(&settings).iter())
-            .map(|part| Basis::of(&settings, part))
-            .collect();
+        let bases = bases(&settings);
         let mut running = Self {
             page,
             workshop,
@@ -83,17 +81,19 @@ impl Running {
     /// begin anew. If one cannot be put together, all goes on as it was.
     pub async fn reload(&mut self, settings: Settings) -> anyhow::Result<()> {
         // Put together once for nothing: what is wrong shows before anything is ended.
-        let trial = Agent::new(&settings, self.workshop.variables());
-        let taken = match trial.and_then(|_| self.workshop.keys.adopt(&settings)) {
-            Ok(credentials) => credentials,
+        let trial = Agent::trial(&settings, self.workshop.variables());
+        let taken = trial.and_then(|trial| Ok((trial, self.workshop.keys.adopt(&settings)?)));
+        let (trial, keys_in_use) = match taken {
+            Ok(taken) => taken,
             Err(error) => {
                 self.refused();
                 return Err(error.context("the settings in force stay"));
             }
         };
         self.warn_of_what_waits_for_a_restart(&settings);
+        trial.workshop.warnings.tell_beyond(&self.workshop.warnings);
         let parts = parts(&settings);
-        let bases: Vec<Basis> = parts.iter().map(|part| Basis::of(&settings, part)).collect();
+        let bases = bases(&settings);
         let (kept, ended): (Vec<Kept>, Vec<Kept>) = std::mem::take(&mut self.accounts)
             .into_iter()
             .partition(|kept| bases.contains(&kept.basis));
@@ -113,11 +113,12 @@ impl Running {
         let is_new = |basis: &Basis| !kept.iter().any(|kept| kept.basis == *basis);
         let mut begun = Vec::new();
         let mut outcome = Ok(());
-        for (part, basis) in parts.iter().zip(bases).filter(|(_, basis)| is_new(basis)) {
+        let new = parts.iter().zip(&bases).filter(|(_, basis)| is_new(basis));
+        for (part, _) in new {
             match Watch::new(&mut self.workshop, &settings, part) {
                 Ok(account) => {
                     account.show(&self.page);
-                    begun.push((basis, account));
+                    begun.push((Basis::of(&settings, part), account));
                 }
                 // A file that was good a moment ago.
                 Err(error) => {
@@ -134,8 +135,9 @@ impl Running {
         );
         self.accounts = kept;
         self.begin(begun);
-        drop(taken);
+        drop(keys_in_use);
         self.workshop.keys.forget_unused();
+        self.workshop.warnings = trial.workshop.warnings;
         self.settings = settings;
         self.warn_of_an_idle_shard();
         match &outcome {
@@ -189,6 +191,12 @@ impl Running {
             warn!(setting, "this setting is taken at the next start");
         }
     }
+}
+
+/// What the tasks of each account follow from.
+fn bases(settings: &Settings) -> Vec<Basis> {
+    let parts = parts(settings);
+    parts.iter().map(|part| Basis::of(settings, part)).collect()
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::{
     Fault, Variables,
     chain::{DEFAULT_PROFILE, OUTSCALE_FILES, expanded, look, variable},
-    file::{self, Stamp},
+    file::{self, Readable, Stamp},
     format::{osc_profile, wiped},
 };
 use crate::paths;
@@ -27,6 +27,8 @@ pub struct ClientCertificate {
     pub pem: SecretString,
     /// The files or variables that they are from.
     pub from: String,
+    /// Of its files, those that hold a key and that others can read.
+    pub readable: Vec<Readable>,
 }
 
 /// Why there is no certificate where one is named.
@@ -157,7 +159,8 @@ impl Pair {
         let Some(first) = self.certificate else {
             return Err(BadCertificate::KeyAlone { key, certificate });
         };
-        let (mut pem, mut from) = first.read(&certificate)?;
+        let mut readable = Vec::new();
+        let (mut pem, mut from) = first.read(&certificate, &mut readable)?;
         if !pem.contains("-----BEGIN CERTIFICATE-----") {
             return Err(BadCertificate::NotPem {
                 from,
@@ -166,7 +169,7 @@ impl Pair {
         }
         let mut holder = from.clone();
         if let Some(second) = self.key {
-            let (more, of_key) = second.read(&key)?;
+            let (more, of_key) = second.read(&key, &mut readable)?;
             if !more.contains("PRIVATE KEY-----") {
                 return Err(BadCertificate::NotPem {
                     from: of_key,
@@ -187,6 +190,7 @@ impl Pair {
         Ok(ClientCertificate {
             pem: SecretString::from(pem.as_str()),
             from,
+            readable,
         })
     }
 }
@@ -202,7 +206,11 @@ fn is_no_path(path: &Path) -> bool {
 
 impl Part {
     /// The text, and where it is from.
-    fn read(self, named_by: &str) -> Result<(Zeroizing<String>, String), BadCertificate> {
+    fn read(
+        self,
+        named_by: &str,
+        readable: &mut Vec<Readable>,
+    ) -> Result<(Zeroizing<String>, String), BadCertificate> {
         let (bytes, from) = match self {
             // A key that is pasted there is told to nobody.
             Self::File(path) if is_no_path(&path) => {
@@ -213,9 +221,7 @@ impl Part {
                 let read = Stamp::of(&path, "").and_then(|stamp| {
                     let bytes = file::bytes(&path, &stamp)?;
                     let holds_a_key = bytes.windows(KEY.len()).any(|window| window == KEY);
-                    if holds_a_key {
-                        stamp.warn_of_readers("file", &path);
-                    }
+                    readable.extend(stamp.readable(&path).filter(|_| holds_a_key));
                     Ok(bytes)
                 });
                 let from = paths::shown(&path).to_string();

@@ -7,7 +7,7 @@ use std::{
     fs::{self, File},
     io::{self, Read as _},
     os::unix::fs::MetadataExt as _,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use secrecy::zeroize::Zeroizing;
@@ -30,6 +30,25 @@ pub struct Stamp {
     inode: u64,
     mode: u32,
     size: u64,
+}
+
+/// A file with a secret in it that others can read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Readable {
+    path: PathBuf,
+    stamp: Stamp,
+}
+
+impl Readable {
+    /// Warns of it.
+    pub fn warn(&self, what: &str) {
+        tracing::warn!(
+            what,
+            path = %paths::shown(&self.path),
+            mode = format!("{:04o}", self.stamp.mode),
+            "others can read this file, which holds a secret: run `chmod 600` on it"
+        );
+    }
 }
 
 impl Stamp {
@@ -55,26 +74,24 @@ impl Stamp {
         })
     }
 
-    /// The mode of the file at a path, when it lets group or others read.
+    /// The file at a path, when it lets group or others read.
     ///
     /// What a service manager hands over may be readable by its user through an access list, whose mask stands where
     /// the group's bits do.
-    fn loose_mode(&self, path: &Path) -> Option<u32> {
+    pub(super) fn readable(self, path: &Path) -> Option<Readable> {
         let folder = env::var_os("CREDENTIALS_DIRECTORY");
         let is_handed_over = folder.is_some_and(|folder| path.parent() == Some(Path::new(&folder)));
         let readers = if is_handed_over { 0o004 } else { 0o044 };
-        (self.mode & readers != 0).then_some(self.mode)
+        (self.mode & readers != 0).then(|| Readable {
+            path: path.to_owned(),
+            stamp: self,
+        })
     }
 
     /// Warns of a secret that others can read.
-    pub(super) fn warn_of_readers(&self, what: &str, path: &Path) {
-        if let Some(mode) = self.loose_mode(path) {
-            tracing::warn!(
-                what,
-                path = %paths::shown(path),
-                mode = format!("{mode:04o}"),
-                "others can read this file, which holds a secret: run `chmod 600` on it"
-            );
+    pub(super) fn warn_of_readers(self, what: &str, path: &Path) {
+        if let Some(readable) = self.readable(path) {
+            readable.warn(what);
         }
     }
 }

@@ -22,7 +22,7 @@ use secrecy::SecretString;
 pub use certificate::{BadCertificate, ClientCertificate};
 pub use error::{Error, Fault};
 pub use fault::{EndpointFault, ProcessFault, ProfileFault, TokenFault};
-pub use file::Stamp;
+pub use file::{Readable, Stamp};
 pub use lease::{Form, Lease, NoLease};
 pub use process::Process;
 pub use remote::{Base, Container, Metadata, Remote, WebIdentity};

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -160,6 +161,13 @@ impl Bench {
         write_key(&self.folder, account, key, None);
     }
 
+    /// A file that everybody may read.
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        let path = self.folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    }
+
     /// Polls everything once, and gives what failed as `account region kind: reason`, with the whole error.
     pub(crate) async fn once(&self) -> Vec<(String, String)> {
         let failed = self.agent.as_ref().unwrap().once().await;
@@ -296,6 +304,13 @@ fn write_key(folder: &TempDir, file: &str, key: &Key, session_token: Option<&str
     let fresh = tempfile::NamedTempFile::new_in(folder.path()).unwrap();
     fs::write(fresh.path(), text).unwrap();
     fresh.persist(folder.path().join(file)).unwrap();
+}
+
+/// A certificate and its key, of which no two are the same, in PEM.
+pub(crate) fn certificate() -> String {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = rcgen::CertificateParams::default().self_signed(&key).unwrap();
+    [certificate.pem(), key.serialize_pem()].concat()
 }
 
 /// Lets so much time pass.

@@ -13,7 +13,9 @@ use vigie::config::LogFormat;
 use vigie::demo::{Cloud, Fault, Options};
 use vigie::provider::Provider;
 
-use crate::bench::{Account, Bench, CANARY, cloud, pass, still, still_aws, watcher, with_wrong_secret};
+use crate::bench::{
+    Account, Bench, CANARY, certificate, cloud, pass, still, still_aws, watcher, with_wrong_secret,
+};
 
 type Line = Map<String, Value>;
 
@@ -428,4 +430,57 @@ async fn target_of_a_group_that_vanishes_is_a_line_with_its_port() {
             "absent"
         ]
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_settings_only_warn_of_is_told_once_and_not_by_each_reload() {
+    const READABLE: &str = "others can read this file, which holds a secret: run `chmod 600` on it";
+    let of_shards = |lines: &[Line]| {
+        let lines = lines.iter().filter_map(|line| line["message"].as_str());
+        lines
+            .filter(|message| message.starts_with("so many shards use this key"))
+            .count()
+    };
+    let cloud = cloud(still()).await;
+    let key = watcher(&cloud);
+    let of = |name, lines| Account {
+        name,
+        lines,
+        regions: &[
+            "eu-west-2",
+            "us-east-2",
+            "ap-northeast-1",
+            "us-west-1",
+            "cloudgouv-eu-west-1",
+        ],
+        key_file: Some("key"),
+        ..Account::new(&cloud, &key)
+    };
+    let log = Log::start();
+    let mut bench = Bench::new("shard = \"0/4\"", &[of("one", "")]);
+    assert_eq!(of_shards(&log.lines()), 1);
+    bench.start();
+    bench.write("client.pem", &certificate());
+    let showing = "client_certificate = \"client.pem\"";
+    let both = [of("one", showing), of("two", showing)];
+
+    bench.reload("shard = \"0/4\"", &both).await.unwrap();
+    let lines = log.lines();
+    let readable = lines.iter().filter(|line| line["message"] == READABLE);
+    assert_eq!((readable.count(), of_shards(&lines)), (1, 0), "{lines:?}");
+
+    bench.reload("shard = \"0/4\"", &both).await.unwrap();
+    bench
+        .reload("shard = \"0/4\"\ninterval = \"30s\"", &both)
+        .await
+        .unwrap();
+    let lines = log.lines();
+    let told: Vec<_> = lines.iter().filter(|line| line["level"] == "WARN").collect();
+    assert!(told.is_empty(), "{told:?}");
+
+    bench.write("client.pem", &certificate());
+    bench.reload("shard = \"0/5\"", &both).await.unwrap();
+    let lines = log.lines();
+    let readable = lines.iter().filter(|line| line["message"] == READABLE);
+    assert_eq!((readable.count(), of_shards(&lines)), (1, 1), "{lines:?}");
 }

@@ -66,12 +66,16 @@ impl AdminArguments {
             self.admin_profile.as_deref(),
             &credentials::process_variables(),
         );
+        let client_certificate = client_certificate.map_err(Failure::usage)?;
+        for readable in client_certificate.iter().flat_map(|found| &found.readable) {
+            readable.warn("file");
+        }
         Ok(Place {
             provider: account.provider,
             regions: regions.to_vec(),
             endpoint_url: account.endpoints.iam,
             ca_bundle: self.ca_bundle.clone(),
-            client_certificate: client_certificate.map_err(Failure::usage)?,
+            client_certificate,
             requests_per_second: account.requests_per_second,
         })
     }
