@@ -8,6 +8,7 @@ use tracing::{info, warn};
 use super::plan::Workshop;
 use super::watch::{self, Audits, Tasks};
 use super::{Agent, Part, Watch, parts};
+use crate::api::Contents;
 use crate::config::{self, Settings, Shard};
 use crate::exposition::Page;
 
@@ -36,10 +37,12 @@ struct Basis {
     intervals: Vec<Duration>,
     stale_after: Duration,
     audit_interval: Option<Duration>,
+    /// What is in the files of certificates.
+    contents: Contents,
 }
 
 impl Basis {
-    fn of(settings: &Settings, part: &Part<'_>) -> Self {
+    fn of(settings: &Settings, part: &Part<'_>, watch: &Watch) -> Self {
         let kinds = part.account.kinds.iter();
         Self {
             account: part.account.clone(),
@@ -51,6 +54,7 @@ impl Basis {
                 .collect(),
             stale_after: settings.stale_after,
             audit_interval: settings.audit_interval,
+            contents: watch.plan.account.contents().clone(),
         }
     }
 }
@@ -64,7 +68,7 @@ impl Running {
             settings,
             config_metrics,
         } = agent;
-        let bases = bases(&settings);
+        let bases = bases(&settings, &accounts);
         let mut running = Self {
             page,
             workshop,
@@ -93,7 +97,7 @@ impl Running {
         self.warn_of_what_waits_for_a_restart(&settings);
         trial.workshop.warnings.tell_beyond(&self.workshop.warnings);
         let parts = parts(&settings);
-        let bases = bases(&settings);
+        let bases = bases(&settings, &trial.accounts);
         let (kept, ended): (Vec<Kept>, Vec<Kept>) = std::mem::take(&mut self.accounts)
             .into_iter()
             .partition(|kept| bases.contains(&kept.basis));
@@ -118,7 +122,8 @@ impl Running {
             match Watch::new(&mut self.workshop, &settings, part) {
                 Ok(account) => {
                     account.show(&self.page);
-                    begun.push((Basis::of(&settings, part), account));
+                    // By what it is made of: a file may have changed since the trial.
+                    begun.push((Basis::of(&settings, part, &account), account));
                 }
                 // A file that was good a moment ago.
                 Err(error) => {
@@ -194,9 +199,10 @@ impl Running {
 }
 
 /// What the tasks of each account follow from.
-fn bases(settings: &Settings) -> Vec<Basis> {
-    let parts = parts(settings);
-    parts.iter().map(|part| Basis::of(settings, part)).collect()
+fn bases(settings: &Settings, accounts: &[Watch]) -> Vec<Basis> {
+    (parts(settings).iter().zip(accounts))
+        .map(|(part, account)| Basis::of(settings, part, account))
+        .collect()
 }
 
 #[cfg(test)]

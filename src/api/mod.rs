@@ -35,7 +35,7 @@ pub use endpoint::{Endpoint, Endpoints, NoEndpoint, Override, Service, Variant};
 pub use error::{Cause, Error, NoKey, Reason};
 pub use lending::{Teller, read_lease};
 pub use metrics::{FAMILIES, Metrics};
-pub use transport::{BadTransport, Needs, Transport};
+pub use transport::{BadTransport, Contents, Needs, Transport};
 
 /// One API operation, as the cloud names it.
 #[derive(Debug, PartialEq, Eq)]
@@ -196,6 +196,11 @@ impl Account {
             credential,
             metrics,
         }
+    }
+
+    /// What the files held by which its endpoints are reached.
+    pub fn contents(&self) -> &Contents {
+        self.transport.contents()
     }
 
     /// The cloud's clock minus ours, in seconds, as far as it is corrected for.

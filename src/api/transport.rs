@@ -20,13 +20,14 @@ use crate::sigv4::{self, Request, Scope};
 use setup::CONNECT_TIMEOUT;
 
 pub(super) use setup::trusting;
-pub use setup::{BadTransport, Needs};
+pub use setup::{BadTransport, Contents, Needs};
 
 /// The HTTP client: rustls with the platform's trust store (or a bundle instead of it), proxies from
 /// `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`, no redirects, since host and path are signed.
 #[derive(Debug, Clone)]
 pub struct Transport {
     http: reqwest::Client,
+    contents: Contents,
 }
 
 /// An answer, of whatever status.
@@ -74,6 +75,11 @@ impl From<Cause> for Unanswered {
 }
 
 impl Transport {
+    /// What the files held that it was made of.
+    pub(super) fn contents(&self) -> &Contents {
+        &self.contents
+    }
+
     /// Signs a form for this instant, unless there is no key, posts it and reads the answer, all within the time given.
     pub(super) async fn send(
         &self,

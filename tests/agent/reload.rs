@@ -5,7 +5,7 @@ use std::time::Duration;
 use vigie::demo::{Cloud, Options, Request};
 use vigie::exposition::Format;
 
-use crate::bench::{ACTIONS, Account, Bench, asked, cloud, pass, regions, still, watcher};
+use crate::bench::{ACTIONS, Account, Bench, asked, certificate, cloud, pass, regions, still, watcher};
 use crate::page::Page;
 
 const LIST: &str = "DescribeInstances";
@@ -164,5 +164,58 @@ async fn regions_and_limits_follow_the_settings() {
             .shown()
             .value("vigie_poll_success", &[("kind", "instances")]),
         Some(1.0)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_new_in_a_certificates_file_is_taken_and_other_accounts_go_on() {
+    let cloud = cloud(still()).await;
+    let with = |name, lines| Account {
+        lines,
+        ..account(&cloud, name)
+    };
+    let accounts = [
+        with("trusts", "kinds = [\"instances\"]\nca_bundle = \"ca.pem\""),
+        with(
+            "shows",
+            "kinds = [\"instances\"]\nclient_certificate = \"client.pem\"",
+        ),
+        with(
+            "neither",
+            "kinds = [\"instances\"]\nca_bundle = \"same.pem\"\nclient_certificate = \"same.pem\"",
+        ),
+    ];
+    let mut bench = Bench::one(account(&cloud, "first"));
+    bench.start();
+    for file in ["ca.pem", "client.pem", "same.pem"] {
+        bench.write(file, &certificate());
+    }
+    bench.reload(HEAD, &accounts).await.unwrap();
+    pass(20).await;
+    for (file, account) in [("nothing", None), ("ca.pem", Some(0)), ("client.pem", Some(1))] {
+        cloud.forget_requests();
+        bench.write(file, &certificate());
+        bench.reload(HEAD, &accounts).await.unwrap();
+        pass(5).await;
+        let polled: Vec<String> = asked(&cloud, LIST)
+            .into_iter()
+            .map(|request| request.access_key_id)
+            .collect();
+        let changed: Option<&Account> = account.map(|index: usize| &accounts[index]);
+        let changed: Vec<String> = changed
+            .iter()
+            .map(|account| account.key.access_key_id.clone())
+            .collect();
+        assert_eq!(polled, changed, "{file}");
+    }
+
+    bench.write("ca.pem", "half a certificate");
+    let told = bench.reload(HEAD, &accounts).await.unwrap_err();
+    assert!(told.contains("holds no certificate"), "{told}");
+    let page = bench.shown();
+    assert_eq!(
+        value(&page, "vigie_poll_success", "trusts"),
+        Some(1.0),
+        "it goes on"
     );
 }

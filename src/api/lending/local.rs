@@ -37,9 +37,8 @@ impl Local {
             builder.tls_certs_only([]).build()
         } else {
             let trusting = trusting(builder, ca_bundle);
-            trusting
-                .map_err(|error| unusable(url, error.to_string()))?
-                .build()
+            let (builder, _) = trusting.map_err(|error| unusable(url, error.to_string()))?;
+            builder.build()
         };
         let http = built.map_err(|error| unusable(url, chain(&error)))?;
         Ok(Self { http })

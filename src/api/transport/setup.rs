@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
+use sha2::{Digest as _, Sha256};
 
 use super::super::endpoint::Endpoint;
 use super::{Transport, chain};
@@ -51,6 +52,13 @@ impl Needs {
     }
 }
 
+/// What the files held that a [`Transport`] was made of, as digests: the same paths may hold something else later.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contents {
+    ca_bundle: Option<[u8; 32]>,
+    client_certificate: Option<[u8; 32]>,
+}
+
 /// Why there is no HTTP client.
 #[derive(Debug, thiserror::Error)]
 pub enum BadTransport {
@@ -95,37 +103,44 @@ impl Transport {
             .connect_timeout(CONNECT_TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("vigie/", env!("CARGO_PKG_VERSION")));
-        let mut builder = trusting(builder, needs.ca_bundle.as_deref())?;
+        let (mut builder, bundle) = trusting(builder, needs.ca_bundle.as_deref())?;
+        let certificate = needs.client_certificate.as_ref();
+        let pem = certificate.map(|certificate| certificate.pem.expose_secret().as_bytes());
+        let digest = |bytes: &[u8]| Sha256::digest(bytes).into();
+        let contents = Contents {
+            ca_bundle: bundle.as_deref().map(digest),
+            client_certificate: pem.map(digest),
+        };
         if needs.ca_bundle.is_none() && needs.plain {
             builder = builder.tls_certs_only([]);
         }
         if needs.loopback {
             builder = builder.no_proxy();
         }
-        let Some(certificate) = &needs.client_certificate else {
+        let Some((certificate, pem)) = certificate.zip(pem) else {
             let http = builder.build();
             let http = http.map_err(|error| BadTransport::Setup {
                 detail: chain(&error),
             })?;
-            return Ok(Self { http });
+            return Ok(Self { http, contents });
         };
-        let identity = reqwest::Identity::from_pem(certificate.pem.expose_secret().as_bytes());
+        let identity = reqwest::Identity::from_pem(pem);
         let http = identity.and_then(|identity| builder.identity(identity).build());
         let http = http.map_err(|error| BadTransport::ClientCertificate {
             from: certificate.from.clone(),
             detail: chain(&error),
         })?;
-        Ok(Self { http })
+        Ok(Self { http, contents })
     }
 }
 
-/// The same client, with the certificates of a bundle trusted and no others, if there is one.
+/// The same client, with the certificates of a bundle trusted and no others, if there is one; gives also what it held.
 pub(in super::super) fn trusting(
     builder: reqwest::ClientBuilder,
     ca_bundle: Option<&Path>,
-) -> Result<reqwest::ClientBuilder, BadTransport> {
+) -> Result<(reqwest::ClientBuilder, Option<Vec<u8>>), BadTransport> {
     let Some(path) = ca_bundle else {
-        return Ok(builder);
+        return Ok((builder, None));
     };
     let bundle = std::fs::read(path).map_err(|source| BadTransport::Unreadable {
         path: path.to_owned(),
@@ -137,7 +152,7 @@ pub(in super::super) fn trusting(
         .ok_or_else(|| BadTransport::NoCertificate {
             path: path.to_owned(),
         })?;
-    Ok(builder.tls_certs_only(certificates))
+    Ok((builder.tls_certs_only(certificates), Some(bundle)))
 }
 
 /// A cloud's front door answers a connection at once, or is not there.
