@@ -347,7 +347,8 @@ impl Request {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
         }
-        let scope: Vec<&str> = header("authorization").unwrap().split('/').collect();
+        // What is not signed has no scope: a web identity is no key.
+        let scope: Vec<&str> = header("authorization").unwrap_or_default().split('/').collect();
         let parameters: BTreeMap<_, _> = form_urlencoded::parse(&body).into_owned().collect();
         let first = |names: &[&str]| names.iter().find_map(|name| parameters.get(*name).cloned());
         let version = &parameters["Version"];
@@ -356,7 +357,7 @@ impl Request {
             action: parameters["Action"].clone(),
             is_ec2: version == "2016-11-15" || version == "2016-09-15",
             is_v2: version == "2015-12-01",
-            region: scope[2].to_owned(),
+            region: scope.get(2).copied().unwrap_or_default().to_owned(),
             cursor: first(&["NextToken", "Marker"]),
             object: first(&["LoadBalancerName", "LoadBalancerArn", "TargetGroupArn"]),
         };

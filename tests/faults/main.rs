@@ -10,6 +10,7 @@ mod bench;
 mod certificates;
 mod fault;
 mod front;
+mod lending;
 mod matrix;
 mod nameless;
 #[expect(dead_code, reason = "other tests need more of it")]

@@ -66,6 +66,10 @@ const PROMISES: [Promise; 7] = [
                 "every_action_meets_every_fault_as_it_has_to",
             ),
             (
+                "tests/faults/lending.rs",
+                "every_action_that_lends_a_key_meets_every_fault_as_it_has_to",
+            ),
+            (
                 "tests/agent/hostile.rs",
                 "odd_instances_are_counted_and_the_others_shown",
             ),
@@ -167,6 +171,14 @@ const PROMISES: [Promise; 7] = [
             (
                 "tests/agent/row.rs",
                 "accounts_with_one_key_file_are_refused_as_one",
+            ),
+            (
+                "src/agent/running/tests.rs",
+                "shard_lowers_how_often_this_process_may_be_refused",
+            ),
+            (
+                "src/api/credential/tests.rs",
+                "processes_that_share_a_key_have_no_more_under_way_together_than_may_be_refused",
             ),
         ],
     ),
