@@ -32,6 +32,9 @@ lint:
 	cargo fmt --check
 	cargo clippy --all-targets --locked -- -D warnings
 	cargo clippy --test browser --test soak --locked -- -D warnings
+	# Crates of their own, which break without a word else. That of the peers is left out: AWS's SDK takes minutes.
+	cargo check --locked --manifest-path fuzz/Cargo.toml --target-dir target
+	cargo check --locked --manifest-path benches/load/Cargo.toml --target-dir target/bench
 	RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps --locked
 
 # Licences, banned crates, sources, withdrawn versions; advisories where their database can be reached.
