@@ -54,7 +54,7 @@ pub(super) fn locate(
         return Ok(place);
     }
     if let Some(path) = file {
-        return Ok(place(path, name, "`credentials_file`", Headers::Bare));
+        return Ok(place(path, name, super::chain::NAMED_FILE, Headers::Bare));
     }
     let is_there = walk.profiles.of(name).is_some();
     // The formats without sections are read by their content wherever they are.
@@ -141,7 +141,7 @@ impl<'a> Walk<'a> {
             profiles,
             shared: Some(Found {
                 path: path.to_owned(),
-                named_by: "`credentials_file`",
+                named_by: super::chain::NAMED_FILE,
             }),
             config: None,
         }

@@ -79,7 +79,7 @@ impl Chain {
             headers: Headers::Bare,
         };
         if let Some(path) = file {
-            return Ok(place(path.to_owned(), named_profile, "`credentials_file`"));
+            return Ok(place(path.to_owned(), named_profile, NAMED_FILE));
         }
         let mut looked_at = Vec::new();
         if named_profile.is_none() {
@@ -191,3 +191,7 @@ const AWS: Chain = Chain {
     tokens: &["AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"],
     expiration: Some("AWS_CREDENTIAL_EXPIRATION"),
 };
+
+/// What names a file before anything else does.
+pub(super) const NAMED_FILE: &str =
+    "`credentials_file` (`--credentials-file`); `vigie bootstrap` makes such a file";

@@ -104,6 +104,13 @@ impl AdminArguments {
                  `--admin-credentials`",
                 looked_at.join(", ")
             ))),
+            Err(credentials::Error::File {
+                path,
+                fault: credentials::Fault::Missing { .. },
+            }) if self.admin_credentials.is_some() => Err(Failure::usage(anyhow::anyhow!(
+                "no admin's key: credentials file {} does not exist: write it, or correct its name in `--admin-credentials`",
+                path.display()
+            ))),
             Err(error) => Err(Failure::usage(anyhow::anyhow!("no admin's key: {error}"))),
         }
     }

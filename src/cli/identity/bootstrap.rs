@@ -166,8 +166,14 @@ fn next_step(place: &Place, path: &Path, profile: &str, format: Option<Format>) 
             };
             let regions = place.regions.join(",");
             let provider = place.provider;
+            // Without it the key would be shown to the real cloud, which does not know it.
+            let endpoint = place
+                .endpoint_url
+                .as_ref()
+                .map(|url| format!(" --endpoint-url {url}"))
+                .unwrap_or_default();
             format!(
-                "  next: vigie once --provider {provider} --region {regions} --credentials-file {path}{profile} --format table"
+                "  next: vigie once --provider {provider} --region {regions}{endpoint} --credentials-file {path}{profile} --format table"
             )
         }
     }

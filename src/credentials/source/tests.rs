@@ -253,7 +253,8 @@ fn file_that_is_no_file_is_refused_by_name() {
     assert_eq!(
         id(&current(&missing)),
         format!(
-            "credentials file {} does not exist: write it, or correct its name in `credentials_file`",
+            "credentials file {} does not exist: write it, or correct its name in `credentials_file` \
+             (`--credentials-file`); `vigie bootstrap` makes such a file",
             fixture.path("missing").display()
         )
     );
