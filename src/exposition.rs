@@ -116,6 +116,11 @@ impl Page {
         })
     }
 
+    /// What the agent's own families are registered in.
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
     /// Shows the readings of further polls, and what they say together.
     pub fn add(&self, watched: impl IntoIterator<Item = Watched>, joined: Option<Arc<Joined>>) {
         self.change(|shown| {

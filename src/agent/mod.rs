@@ -21,6 +21,7 @@ use crate::identity::{self, Audit, Auditor};
 use crate::metric::Family;
 use crate::poller;
 use crate::reading::Reading;
+use crate::server;
 use plan::{Plan, Prepared, Region, Workshop};
 pub(crate) use regions::FIND_AGAIN;
 pub use running::Running;
@@ -83,6 +84,7 @@ pub fn own_families() -> Vec<&'static Family> {
         &identity::FAMILIES,
         &config::FAMILIES,
         &exposition::FAMILIES,
+        &server::FAMILIES,
     ]
     .concat()
 }

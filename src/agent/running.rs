@@ -152,6 +152,11 @@ impl Running {
         outcome
     }
 
+    /// Says that what was read last is in force, though the settings had not to be read.
+    pub fn confirmed(&self) {
+        self.config_metrics.loaded();
+    }
+
     /// Says on the page that settings could not be taken.
     pub fn refused(&self) {
         self.config_metrics.refused();

@@ -86,6 +86,10 @@ pub(super) async fn serve(
     };
     info!(version = env!("CARGO_PKG_VERSION"), "{listening}");
     let page = Arc::clone(&agent.page);
+    let sources = Sources {
+        load: origin.load,
+        web: web.clone(),
+    };
     let running = agent.start();
     let signs_of_life = manager.keep_alive().context("keeping the watchdog quiet")?;
     manager.ready(&listening);
@@ -96,7 +100,7 @@ pub(super) async fn serve(
     };
     // On a task of its own: while settings are read, scrapes are answered, and whoever tells it to end is heard.
     let mut reloads = JoinSet::new();
-    reloads.spawn(keep_reloading(running, origin.load, asked, manager, listening));
+    reloads.spawn(keep_reloading(running, sources, asked, manager, listening));
     tokio::select! {
         () = server::run_with(listener, page, options, shutdown) => {}
         // All polls ended with it.
@@ -109,10 +113,16 @@ pub(super) async fn serve(
     Ok(())
 }
 
+/// What is read anew.
+struct Sources {
+    load: Option<Load>,
+    web: Option<Arc<Web>>,
+}
+
 /// Takes the settings anew as often as somebody asks.
 async fn keep_reloading(
     mut running: Running,
-    load: Option<Load>,
+    sources: Sources,
     mut asked: mpsc::Receiver<Reload>,
     manager: Arc<Manager>,
     listening: String,
@@ -120,15 +130,46 @@ async fn keep_reloading(
     let mut refusals = Repeated::default();
     while let Some(reload) = asked.recv().await {
         manager.reloading();
-        reload.answer(reloaded(&mut running, load.as_ref(), &mut refusals).await);
+        reload.answer(reloaded(&mut running, &sources, &mut refusals).await);
         manager.ready(&listening);
     }
     // Nobody can ask any more, and what runs goes on.
     std::future::pending::<()>().await;
 }
 
-/// Takes the settings anew, and tells what came of it.
+/// Takes the settings anew, and looks at the web configuration file, which is followed anyway: whoever asks is told of
+/// what is wrong with either.
 async fn reloaded(
+    running: &mut Running,
+    sources: &Sources,
+    refusals: &mut Repeated<String>,
+) -> server::Outcome {
+    let settings = settings_taken(running, sources.load.as_ref(), refusals).await;
+    let Some(web) = sources.web.clone() else {
+        return settings;
+    };
+    let looked = tokio::task::spawn_blocking(move || web.reload()).await;
+    // What is wrong with it is in the log already.
+    let web = match looked.context("reading the web configuration file broke down") {
+        Ok(Ok(())) => {
+            // What was wrong with it may have been all that was.
+            if sources.load.is_none() {
+                running.confirmed();
+            }
+            return settings;
+        }
+        Ok(Err(refused)) => refused.to_string(),
+        Err(error) => format!("{error:#}"),
+    };
+    running.refused();
+    Err(match settings {
+        Ok(()) => format!("the settings are in force, and of the web configuration what was before: {web}"),
+        Err(settings) => format!("{settings}; {web}"),
+    })
+}
+
+/// Takes the settings anew, and tells what came of it.
+async fn settings_taken(
     running: &mut Running,
     load: Option<&Load>,
     refusals: &mut Repeated<String>,
@@ -222,7 +263,11 @@ mod tests {
         let (ask, asked) = mpsc::channel(1);
         let manager = Arc::new(Manager::of_this_process());
         let mut reloads = JoinSet::new();
-        reloads.spawn(keep_reloading(running, Some(load), asked, manager, String::new()));
+        let sources = Sources {
+            load: Some(load),
+            web: None,
+        };
+        reloads.spawn(keep_reloading(running, sources, asked, manager, String::new()));
         ask.send(Reload::unanswered()).await.unwrap();
         assert_eq!(begins.recv().await, Some("reads"));
         release.send("released").unwrap();

@@ -40,6 +40,11 @@ pub(crate) fn warn_of_readers(what: &'static str, path: &Path) {
     }
 }
 
+/// Whether others can read a file, as far as it can be told.
+pub(crate) fn open_to_others(what: &'static str, path: &Path) -> bool {
+    Stamp::of(path, what).is_ok_and(|stamp| stamp.is_open_to_others(path))
+}
+
 /// The environment of this process.
 ///
 /// Bytes that are not UTF-8 become U+FFFD, which no key may hold: refused by name later, not overlooked here.

@@ -42,7 +42,7 @@ use work::Work;
 
 pub use connections::Limits;
 pub use reload::{Outcome, Reload};
-pub use web::{Error, Web};
+pub use web::{Error, FAMILIES, Web};
 
 /// Listens on a host and a port, as the first of the host's addresses that can be listened on.
 pub async fn bind(address: &str) -> io::Result<TcpListener> {
@@ -98,6 +98,7 @@ pub async fn run_with(
     let Options { reloads, web, limits } = options;
     if let Some(web) = &web {
         web.warn();
+        web.measure(page.registry());
     }
     let routes = router(page, reloads);
     if !connections::serve(listener, routes, web, limits, shutdown, DRAIN).await {

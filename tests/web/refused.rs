@@ -10,6 +10,13 @@ async fn what_an_exporter_refuses_is_refused() {
     let folder = Folder::new();
     let tls =
         |lines: &str| format!("tls_server_config:\n  cert_file: server.crt\n  key_file: server.key\n{lines}");
+    let pem = |label: &str| format!("-----BEGIN {label}-----\nRVhBTVBMRQ==\n-----END {label}-----\n");
+    for (name, label) in [
+        ("encrypted.key", "ENCRYPTED PRIVATE KEY"),
+        ("junk.key", "PRIVATE KEY"),
+    ] {
+        std::fs::write(folder.path().join(name), pem(label)).unwrap();
+    }
     let cases = [
         ("unknown: 1".to_owned(), "`unknown`"),
         (
@@ -47,7 +54,7 @@ async fn what_an_exporter_refuses_is_refused() {
         ),
         (
             "tls_server_config: {cert_file: server.crt, key_file: right.key}".to_owned(),
-            "are no pair",
+            "are no pair: the key is that of another certificate",
         ),
         (
             "tls_server_config: {cert_file: server.key, key_file: server.key}".to_owned(),
@@ -87,6 +94,37 @@ async fn what_an_exporter_refuses_is_refused() {
             "X-Content-Type-Options",
         ),
         ("http_server_config: {http2: maybe}".to_owned(), "http2"),
+        // Without a certificate there is no TLS, and what is wrong is wrong nevertheless.
+        (
+            "tls_server_config: {min_version: TLS99}".to_owned(),
+            "min_version",
+        ),
+        (
+            "tls_server_config: {cipher_suites: [FOO]}".to_owned(),
+            "cipher_suites",
+        ),
+        (
+            "tls_server_config: {client_allowed_sans: [a]}".to_owned(),
+            "`cert_file`",
+        ),
+        (
+            tls("  cipher_suites: TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256\n"),
+            "no list",
+        ),
+        (tls("  curve_preferences: X25519\n"), "no list"),
+        (
+            format!("basic_auth_users:\n  prometheus:{}\n", hash("x")),
+            "write `prometheus: …`, with a space",
+        ),
+        ("basic_auth_users: {} # \u{7}".to_owned(), "control character"),
+        (
+            "tls_server_config: {cert_file: server.crt, key_file: encrypted.key}".to_owned(),
+            "openssl pkey -in encrypted.key",
+        ),
+        (
+            "tls_server_config: {cert_file: server.crt, key_file: junk.key}".to_owned(),
+            "cannot be used",
+        ),
     ];
     for (text, told) in cases {
         let file = folder.web(&text);
@@ -96,7 +134,7 @@ async fn what_an_exporter_refuses_is_refused() {
             .unwrap_or_else(|| panic!("it is taken: {text}"));
         let refused = refused.to_string();
         assert!(
-            refused.contains(told) && refused.contains("web.yml"),
+            refused.contains(told) && refused.contains("web.yml: "),
             "{text}: {refused}"
         );
     }
@@ -111,7 +149,9 @@ async fn what_an_exporter_takes_is_taken() {
         "tls_server_config:\n".to_owned(),
         "{}".to_owned(),
         "tls_server_config: {}\nhttp_server_config: {headers: }\nbasic_auth_users: {}\n".to_owned(),
-        "tls_server_config: {min_version: TLS13}".to_owned(),
+        format!("\u{feff}basic_auth_users: {{a: {}}}", hash("x")),
+        "http_server_config:\n  headers:\n    Content-Security-Policy: >\n      default-src\n      none\n"
+            .to_owned(),
         "http_server_config: {http2: off}".to_owned(),
         format!("{tls}  min_version: TLS10\n"),
         format!(
@@ -150,6 +190,9 @@ fn what_would_be_open_or_stuck_is_refused_where_an_exporter_starts() {
     let folder = Folder::new();
     let tls = "tls_server_config:\n  cert_file: server.crt\n  key_file: server.key\n";
     let hash = "X0h1gDsPszWURQaxFh.zoubFi6DXncSjhoQNJgRrnGs7EsimhC7zG";
+    std::fs::write(folder.path().join("version-1.crt"), VERSION_1).unwrap();
+    let cut_off = folder.read("server.crt") + &folder.read("server.crt")[..200];
+    std::fs::write(folder.path().join("cut-off.crt"), cut_off).unwrap();
     for (text, told) in [
         (
             format!("{tls}  client_allowed_sans: [a]\n"),
@@ -178,6 +221,27 @@ fn what_would_be_open_or_stuck_is_refused_where_an_exporter_starts() {
         ),
         (format!("basic_auth_users: {{a: $2y$31${hash}}}"), "cost 31"),
         ("rate_limit: {interval: 1s}".to_owned(), "burst"),
+        (
+            "http_server_config: {headers: {X-XSS-Protection: \"a\\x01b\"}}".to_owned(),
+            "X-XSS-Protection",
+        ),
+        // Plain HTTP for everybody is not what was meant.
+        (
+            "tls_server_config: {min_version: TLS13}".to_owned(),
+            "`cert_file`",
+        ),
+        (
+            "tls_server_config: {cert_file: '', key_file: ''}".to_owned(),
+            "`cert_file`",
+        ),
+        (
+            "tls_server_config: {cert_file: version-1.crt, key_file: server.key}".to_owned(),
+            "version-1.crt holds a certificate of X.509 version 1",
+        ),
+        (
+            "tls_server_config: {cert_file: cut-off.crt, key_file: server.key}".to_owned(),
+            "cut-off.crt holds a certificate that is damaged or cut off",
+        ),
     ] {
         let refused = Web::load(&folder.web(&text))
             .err()
@@ -185,7 +249,7 @@ fn what_would_be_open_or_stuck_is_refused_where_an_exporter_starts() {
         assert!(refused.to_string().contains(told), "{text}: {refused}");
     }
     let refused = Web::load(&folder.path().join("nowhere.yml")).err();
-    assert!(refused.is_some_and(|refused| refused.to_string().contains("nowhere.yml cannot be read")));
+    assert!(refused.is_some_and(|refused| refused.to_string().contains("nowhere.yml: does not exist")));
     assert!(Web::load(folder.path()).is_err());
     let told = Web::load(&folder.web(&format!(
         "{tls}  min_version: TLS10\n  client_auth_type: RequestClientCert\n"
@@ -196,3 +260,15 @@ fn what_would_be_open_or_stuck_is_refused_where_an_exporter_starts() {
         "{told}"
     );
 }
+
+/// As `openssl x509 -req` makes it without extensions.
+const VERSION_1: &str = "-----BEGIN CERTIFICATE-----
+MIIBNTCB2wIUFNzziFA6/HOHZm16xkezKwonyWkwCgYIKoZIzj0EAwIwHDEaMBgG
+A1UEAwwRdmVyc2lvbi0xLmV4YW1wbGUwIBcNMjYxMTI3MTc0ODA5WhgPMjEyNjEx
+MDMxNzQ4MDlaMBwxGjAYBgNVBAMMEXZlcnNpb24tMS5leGFtcGxlMFkwEwYHKoZI
+zj0CAQYIKoZIzj0DAQcDQgAEPij2CWlZpd5hGUw/znVs1PwMFbLSS+WOt82ijayK
+lL1xmAmgozx5WHDuYy47fP7mN4S6kkjfKTgTuz/lrk5qXzAKBggqhkjOPQQDAgNJ
+ADBGAiEA3LKPGAhhIFb72qhxjjhA5n3P1vUyCx/JrrVKyO95bV0CIQCF39NX+bgz
+I5zW3rUUNRRwYXDrXQ+5AfMqSuFcdo+q7g==
+-----END CERTIFICATE-----
+";

@@ -2,6 +2,7 @@
 
 use vigie::server::Limits;
 
+use crate::certificates;
 use crate::exporter::Exporter;
 use crate::requests::Ask;
 use crate::scene::{Folder, Scene, hash};
@@ -68,6 +69,7 @@ async fn users_get_the_same_statuses() {
         ),
         ("no colon", raw("Basic cHJvbWV0aGV1cw==")),
         ("no padding", raw("Basic cHJvbWV0aGV1cw")),
+        ("bits too many", raw("Basic cHJvbWV0aGV1czpQYXNzd29yZEVYQU1QTEV=")),
         ("no base64", raw("Basic ???")),
         (
             "another scheme",
@@ -84,10 +86,10 @@ async fn users_get_the_same_statuses() {
     ];
     let statuses = compare(&folder, &web, &asks).await;
     // Two that agree may still both be wrong.
-    let right = [1, 2, 8, 9, 10, 16, 17, 18];
+    let right = [1, 2, 8, 9, 10, 13, 17, 18, 19];
     for (index, status) in statuses.iter().enumerate() {
         let expected = match index {
-            15 => None,
+            16 => None,
             index if right.contains(&index) => Some(200),
             _ => Some(401),
         };
@@ -204,6 +206,52 @@ async fn certificates_of_clients_get_the_same_statuses() {
 }
 
 #[tokio::test]
+async fn what_an_authority_says_of_itself_counts_as_with_an_exporter() {
+    let folder = Folder::new();
+    let names = certificates::write_authorities(folder.path());
+    let right = [
+        "plain",
+        "signs-certificates",
+        "for-clients",
+        "for-anything",
+        "of-none-between",
+        "of-one-between",
+        "named",
+    ];
+    let takes_some_between = |name| right.contains(&name) && name != "of-none-between";
+    for name in names {
+        let leak = |name: String| Ask::TLS.with(name.leak());
+        let asks = [
+            ("a client of it", leak(format!("by-{name}"))),
+            ("a client for anything", leak(format!("any-by-{name}"))),
+            ("one between", leak(format!("by-{name}-plain"))),
+            (
+                "one between that signs none",
+                leak(format!("by-{name}-signs-data")),
+            ),
+            ("one between for servers", leak(format!("by-{name}-for-servers"))),
+            (
+                "one between for anything",
+                leak(format!("by-{name}-for-anything")),
+            ),
+            ("itself", leak(name.to_owned())),
+        ];
+        let web =
+            format!("{TLS}  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: {name}.crt\n");
+        let status = |is_taken: bool| is_taken.then_some(200);
+        let (direct, between) = (right.contains(&name), takes_some_between(name));
+        let mut expected = [direct, direct, between, false, false, between, true].map(status);
+        if ["expired", "to-come", "for-servers"].contains(&name) {
+            expected[6] = None;
+        }
+        // What rustls does not take of any client, exporters may.
+        let asks = if name == "odd" { &asks[..6] } else { &asks };
+        let statuses = compare(&folder, &web, asks).await;
+        assert_eq!(statuses, expected[..asks.len()], "{name}");
+    }
+}
+
+#[tokio::test]
 async fn headers_are_the_same_and_win_over_the_usual_ones() {
     let folder = Folder::new();
     let configured = [
@@ -213,7 +261,9 @@ async fn headers_are_the_same_and_win_over_the_usual_ones() {
         ("X-XSS-Protection", "1; mode=block"),
         ("Content-Security-Policy", "default-src 'self'"),
     ];
-    let lines = configured.map(|(name, value)| format!("    {name}: \"{value}\"\n"));
+    let mut lines = configured.map(|(name, value)| format!("    {name}: \"{value}\"\n"));
+    // A block, whose line ends are blanks on the wire, and none at its end.
+    lines[3] = "    X-XSS-Protection: |\n      1;\n      mode=block\n".to_owned();
     let users = format!("basic_auth_users:\n  prometheus: {}\n", hash("PasswordEXAMPLE"));
     let file = folder.web(&format!(
         "{users}http_server_config:\n  headers:\n{}",

@@ -134,14 +134,16 @@ async fn answer(
 ) -> Response {
     let web = shared.web.as_ref().map(|web| (web, web.current()));
     let (mut parts, body) = request.into_parts();
-    let refused = if has_body(&parts.headers, &body) {
-        Some(no_body_taken())
-    } else if let Some((web, loaded)) = &web {
-        web.refusal(loaded, &parts.headers, neighbourhood(client.ip()))
-            .await
-    } else {
-        None
+    // Who may not ask is told no more than that, and counted.
+    let refused = match &web {
+        Some((web, loaded)) => {
+            web.refusal(loaded, &parts.headers, neighbourhood(client.ip()))
+                .await
+        }
+        None => None,
     };
+    let has_body = has_body(&parts.headers, &body);
+    let refused = refused.or_else(|| has_body.then(no_body_taken));
     let mut answer = if let Some(refused) = refused {
         refused
     } else {
@@ -162,7 +164,8 @@ async fn answer(
         (Some(agreed), Some(current)) => Arc::ptr_eq(agreed, current),
         _ => true,
     };
-    if !is_current {
+    // What is not read cannot be followed by another request.
+    if !is_current || has_body {
         let close = HeaderValue::from_static("close");
         answer.headers_mut().insert(header::CONNECTION, close);
     }
@@ -173,13 +176,9 @@ fn has_body(headers: &HeaderMap, body: &Incoming) -> bool {
     headers.contains_key(header::TRANSFER_ENCODING) || !body.is_end_stream()
 }
 
-/// No route takes a body, and what is not read cannot be followed by another request.
+/// No route takes a body.
 fn no_body_taken() -> Response {
-    let mut answer = (StatusCode::PAYLOAD_TOO_LARGE, "requests have no body here\n").into_response();
-    answer
-        .headers_mut()
-        .insert(header::CONNECTION, HeaderValue::from_static("close"));
-    answer
+    (StatusCode::PAYLOAD_TOO_LARGE, "requests have no body here\n").into_response()
 }
 
 const NO_TLS: &[u8] = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";

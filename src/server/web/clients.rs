@@ -7,16 +7,16 @@ use std::sync::Arc;
 use tokio_rustls::rustls::client::danger::HandshakeSignatureValid;
 use tokio_rustls::rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use tokio_rustls::rustls::pki_types::{CertificateDer, UnixTime};
-use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use tokio_rustls::rustls::{
-    CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore, SignatureScheme,
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme,
 };
 use x509_cert::Certificate;
 use x509_cert::der::Decode as _;
+use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
-use x509_cert::ext::pkix::{ExtendedKeyUsage, SubjectAltName};
 
+use super::authorities::Authorities;
 use super::yaml::Read;
 
 /// What clients have to show.
@@ -50,6 +50,10 @@ impl Policy {
         }))
     }
 
+    pub(super) fn is_mandatory(&self) -> bool {
+        self.is_mandatory
+    }
+
     pub(super) fn is_verified(&self) -> bool {
         self.is_verified
     }
@@ -70,40 +74,24 @@ impl Policy {
     /// What rustls asks, with these authorities and, if they are listed, these names.
     pub(super) fn verifier(
         &self,
-        authorities: Vec<CertificateDer<'static>>,
+        authorities: Authorities,
         names: Option<Vec<String>>,
         provider: &Arc<CryptoProvider>,
-    ) -> Read<Arc<dyn ClientCertVerifier>> {
-        let mut roots = RootCertStore::empty();
-        for authority in &authorities {
-            roots.add(authority.clone()).map_err(|error| {
-                format!("`tls_server_config.client_ca_file` has an authority that cannot be taken ({error})")
-            })?;
-        }
-        let hints = roots.subjects();
-        let chains = if self.is_verified {
-            let verifier =
-                WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider)).build();
-            Some(verifier.map_err(|error| format!("the authorities of clients cannot be taken ({error})"))?)
-        } else {
-            None
-        };
-        Ok(Arc::new(Verifier {
+    ) -> Arc<dyn ClientCertVerifier> {
+        Arc::new(Verifier {
             is_mandatory: self.is_mandatory,
-            chains,
-            authorities,
+            hints: authorities.names(),
+            authorities: self.is_verified.then_some(authorities),
             names,
-            hints,
             provider: Arc::clone(provider),
-        }))
+        })
     }
 }
 
 struct Verifier {
     is_mandatory: bool,
-    /// Judges chains, where they are judged.
-    chains: Option<Arc<dyn ClientCertVerifier>>,
-    authorities: Vec<CertificateDer<'static>>,
+    /// Of whom certificates have to be, where they are verified.
+    authorities: Option<Authorities>,
     names: Option<Vec<String>>,
     hints: Vec<DistinguishedName>,
     provider: Arc<CryptoProvider>,
@@ -116,30 +104,11 @@ impl fmt::Debug for Verifier {
 }
 
 impl Verifier {
-    fn check_chain(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        now: UnixTime,
-    ) -> Result<(), Error> {
-        let Some(chains) = &self.chains else {
-            return Ok(());
-        };
-        // What `openssl req -x509` makes calls itself an authority, and webpki takes no such certificate of a client. One
-        // that is listed itself is trusted by that, as with Go.
-        if self.authorities.iter().any(|authority| authority == end_entity) {
-            return check_listed(&decoded(end_entity)?, now);
-        }
-        chains
-            .verify_client_cert(end_entity, intermediates, now)
-            .map(drop)
-    }
-
     fn check_name(&self, end_entity: &CertificateDer<'_>) -> Result<(), Error> {
         let Some(names) = &self.names else {
             return Ok(());
         };
-        let own = names_of(&decoded(end_entity)?)?;
+        let own = names_of(end_entity)?;
         if own.iter().any(|own| names.contains(own)) {
             Ok(())
         } else {
@@ -163,7 +132,10 @@ impl ClientCertVerifier for Verifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        self.check_chain(end_entity, intermediates, now)?;
+        if let Some(authorities) = &self.authorities {
+            let algorithms = self.provider.signature_verification_algorithms.all;
+            authorities.check(end_entity, intermediates, now, algorithms)?;
+        }
         self.check_name(end_entity)?;
         Ok(ClientCertVerified::assertion())
     }
@@ -196,39 +168,10 @@ impl ClientCertVerifier for Verifier {
     }
 }
 
-fn decoded(certificate: &CertificateDer<'_>) -> Result<Certificate, Error> {
-    Certificate::from_der(certificate).map_err(|_| CertificateError::BadEncoding.into())
-}
-
-/// What is left to judge of a certificate that is trusted by name: its time, and that it is for clients.
-fn check_listed(certificate: &Certificate, now: UnixTime) -> Result<(), Error> {
-    let certificate = certificate.tbs_certificate();
-    let validity = certificate.validity();
-    if now.as_secs() < validity.not_before.to_unix_duration().as_secs() {
-        return Err(CertificateError::NotValidYet.into());
-    }
-    if now.as_secs() > validity.not_after.to_unix_duration().as_secs() {
-        return Err(CertificateError::Expired.into());
-    }
-    let usage = certificate
-        .get_extension::<ExtendedKeyUsage>()
-        .map_err(|_| CertificateError::BadEncoding)?;
-    let for_clients = usage.is_none_or(|(_, usage)| {
-        let purposes = usage.0.iter().map(ToString::to_string);
-        purposes
-            .into_iter()
-            .any(|purpose| purpose == CLIENT_AUTH || purpose == ANY_PURPOSE)
-    });
-    if for_clients {
-        Ok(())
-    } else {
-        Err(CertificateError::InvalidPurpose.into())
-    }
-}
-
 /// The names that exporter-toolkit compares, spelled as Go spells them.
-fn names_of(certificate: &Certificate) -> Result<Vec<String>, Error> {
-    let names = certificate
+fn names_of(certificate: &CertificateDer<'_>) -> Result<Vec<String>, Error> {
+    let decoded = Certificate::from_der(certificate).map_err(|_| CertificateError::BadEncoding)?;
+    let names = decoded
         .tbs_certificate()
         .get_extension::<SubjectAltName>()
         .map_err(|_| CertificateError::BadEncoding)?;
@@ -247,6 +190,3 @@ fn names_of(certificate: &Certificate) -> Result<Vec<String>, Error> {
     });
     Ok(spelled.collect())
 }
-
-const CLIENT_AUTH: &str = "1.3.6.1.5.5.7.3.2";
-const ANY_PURPOSE: &str = "2.5.29.37.0";

@@ -28,6 +28,9 @@ impl Reader {
             Unread::Failed(error) => {
                 // That passes, as want of descriptors does, without a change of the file.
                 self.marks.is_unsure = true;
+                if error.kind() == io::ErrorKind::NotFound {
+                    return "does not exist: write it, or correct its name".to_owned();
+                }
                 format!("cannot be read ({error}): make it readable to the user that vigie runs as")
             }
             Unread::Refused(why) => why.to_owned(),

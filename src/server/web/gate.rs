@@ -5,8 +5,8 @@ use std::sync::{Mutex, PoisonError};
 
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{GeneralPurpose, PAD};
+use base64::{Engine as _, alphabet};
 use secrecy::{ExposeSecret as _, SecretSlice};
 use tokio::time::Instant;
 
@@ -63,7 +63,7 @@ fn credentials(headers: &HeaderMap) -> Option<(String, SecretSlice<u8>)> {
     if !scheme.eq_ignore_ascii_case("Basic ") {
         return None;
     }
-    let decoded: SecretSlice<u8> = STANDARD.decode(encoded).ok()?.into();
+    let decoded: SecretSlice<u8> = LENIENT.decode(encoded).ok()?.into();
     let decoded = decoded.expose_secret();
     let colon = decoded.iter().position(|byte| *byte == b':')?;
     let (name, password) = decoded.split_at_checked(colon)?;
@@ -71,6 +71,10 @@ fn credentials(headers: &HeaderMap) -> Option<(String, SecretSlice<u8>)> {
     let name = String::from_utf8_lossy(name).into_owned();
     Some((name, password.get(1..)?.to_vec().into()))
 }
+
+/// Bits that are left over at the end mean nothing, as with Go.
+const LENIENT: GeneralPurpose =
+    GeneralPurpose::new(&alphabet::STANDARD, PAD.with_decode_allow_trailing_bits(true));
 
 /// A bucket of tokens, one for each request, filled at the rate.
 pub(super) struct Bucket(Mutex<Option<(f64, Instant)>>);
@@ -107,6 +111,8 @@ mod tests {
             ("bAsIc dTpw", Some(("u", "p"))),
             ("Basic dTpwOng=", Some(("u", "p:x"))),
             ("Basic dTo=", Some(("u", ""))),
+            ("Basic dTp=", Some(("u", ""))),
+            ("Basic dTpwOnj=", Some(("u", "p:x"))),
             ("Basic OnA=", Some(("", "p"))),
             ("Basic dXA=", None),
             ("Basic dTpw=", None),

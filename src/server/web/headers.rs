@@ -23,9 +23,10 @@ pub(super) fn read(written: Vec<(String, String)>) -> Read<Headers> {
                 allowed.join(", ")
             ));
         }
-        let value = HeaderValue::try_from(value).map_err(|_| {
-            format!("`http_server_config.headers.{name}` is not of plain characters on one line")
-        })?;
+        // As Go sends it: a block of YAML ends in a line end.
+        let value = value.replace(['\r', '\n'], " ");
+        let value = HeaderValue::try_from(value.trim_matches([' ', '\t']))
+            .map_err(|_| format!("`http_server_config.headers.{name}` is not of plain characters"))?;
         Ok((header, value))
     });
     read.collect()

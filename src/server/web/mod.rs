@@ -4,8 +4,10 @@
 //! changed. What cannot be read then changes nothing, and is said once. Nor does what asks less of clients: a file that is
 //! written in place is empty for a moment, and an empty file is a good one.
 
+mod authorities;
 mod checks;
 mod clients;
+mod expiry;
 mod files;
 mod gate;
 mod headers;
@@ -17,14 +19,17 @@ mod written;
 mod yaml;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use prometheus::{Gauge, Registry};
 use secrecy::ExposeSecret as _;
 use tokio_rustls::rustls::ServerConfig;
 use tracing::{error, info, warn};
 
-use crate::credentials::warn_of_readers;
+use crate::credentials::{open_to_others, warn_of_readers};
 use crate::paths;
+use crate::repeated::Repeated;
+use authorities::Validity;
 use checks::Checks;
 use files::{Marks, Reader};
 use gate::Bucket;
@@ -32,11 +37,12 @@ use tls::Clients;
 use users::Users;
 use written::Rate;
 
+pub use expiry::FAMILIES;
 pub(super) use headers::{Headers, complete};
 
 /// A web configuration file that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("web configuration file {} {problem}", paths::shown(.path))]
+#[error("web configuration file {}: {problem}", paths::shown(.path))]
 pub struct Error {
     path: PathBuf,
     problem: String,
@@ -50,20 +56,25 @@ pub struct Web {
     /// As at the start: exporter-toolkit does not change it on the fly either.
     rate: Option<Rate>,
     bucket: Bucket,
+    /// When the certificate expires, once that is on a page.
+    expiry: OnceLock<Gauge>,
 }
 
 struct State {
     current: Arc<Loaded>,
     files: Vec<PathBuf>,
     marks: Marks,
-    /// What was wrong with the newest, so that it is said once.
+    /// What is wrong with the newest.
     refused: Option<Error>,
+    refusals: Repeated<Error>,
 }
 
 /// What a file says, ready for use.
 pub(super) struct Loaded {
     /// Whether and how TLS is spoken.
     pub(super) tls: Option<Arc<ServerConfig>>,
+    /// From when until when the certificate is valid, where that can be read.
+    valid: Option<Validity>,
     /// What is asked of clients beside a password.
     clients: Option<Clients>,
     /// Headers that are put over those of the answers.
@@ -71,7 +82,8 @@ pub(super) struct Loaded {
     /// Who may come in.
     users: Users,
     rate: Option<Rate>,
-    left_out: Vec<String>,
+    /// What of it is not done, may be meant otherwise, or is unwise.
+    doubtful: Vec<String>,
     /// The files that secrets are in, and what they are.
     secrets: Vec<(&'static str, PathBuf)>,
     /// Of all that was read.
@@ -95,9 +107,11 @@ impl Web {
                 files,
                 marks,
                 refused: None,
+                refusals: Repeated::default(),
             }),
             checks: Arc::new(checks),
             bucket: Bucket::full(),
+            expiry: OnceLock::new(),
         })
     }
 
@@ -114,7 +128,9 @@ impl Web {
             (Some(_), None) => "TLS: yes; clients show no certificate".to_owned(),
             (Some(_), Some(clients)) => format!("TLS: yes; certificates of clients: {}", clients.name),
         }];
+        let is_certificate_asked = (loaded.clients.as_ref()).is_some_and(Clients::have_to_show_one);
         lines.push(match loaded.users.len() {
+            0 if is_certificate_asked => "users: none, whoever shows such a certificate may ask".to_owned(),
             0 => "users: none, everybody may ask".to_owned(),
             1 => "users: 1".to_owned(),
             many => format!("users: {many}"),
@@ -129,17 +145,36 @@ impl Web {
                 rate.interval, rate.burst
             ));
         }
-        lines.extend(loaded.left_out.iter().map(|what| format!("but: {what}")));
-        lines.extend(loaded.risk().map(|what| format!("but: {what}")));
+        lines.extend(loaded.doubtful.iter().map(|what| format!("but: {what}")));
+        let open = (loaded.secrets.iter()).filter(|(what, path)| open_to_others(what, path));
+        lines.extend(open.map(|(what, path)| {
+            format!(
+                "but: others can read the {what} {}: run `chmod 600` on it",
+                paths::shown(path)
+            )
+        }));
         lines
+    }
+
+    /// Looks at the file anew, whether or not it seems to be another; what is wrong with it, if it cannot be taken.
+    pub fn reload(&self) -> Result<(), Error> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        self.look(&mut state, true);
+        state.refused.clone().map_or(Ok(()), Err)
     }
 
     /// What is in force now.
     pub(super) fn current(&self) -> Arc<Loaded> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        self.look(&mut state, false);
+        Arc::clone(&state.current)
+    }
+
+    /// Takes what the file says now, and tells what came of it; where it seems to be the same, only if that is asked for.
+    fn look(&self, state: &mut State, is_asked_for: bool) {
         let now = Marks::of(&state.files);
-        if now.are_surely(&state.marks) {
-            return Arc::clone(&state.current);
+        if now.are_surely(&state.marks) && !is_asked_for {
+            return;
         }
         let (read, files, marks) = read(&self.path);
         (state.files, state.marks) = (files, marks);
@@ -159,20 +194,46 @@ impl Web {
                     }
                     new.warn(&self.path);
                     state.current = Arc::new(new);
+                    self.show(&state.current);
                 }
                 state.refused = None;
+                if let Some(over) = state.refusals.over() {
+                    info!(
+                        path = %paths::shown(&self.path),
+                        failures = over.failures,
+                        seconds = over.lasted.as_secs(),
+                        "the web configuration file can be taken again"
+                    );
+                }
             }
-            Err(refused) if state.refused.as_ref() == Some(&refused) => {}
             Err(refused) => {
-                error!(
-                    path = %paths::shown(&self.path),
-                    error = refused.problem,
-                    "the web configuration file cannot be taken; what was in force before stays"
-                );
+                if let Some(count) = state.refusals.again(refused.clone()) {
+                    error!(
+                        path = %paths::shown(&self.path),
+                        count,
+                        error = refused.problem,
+                        "the web configuration file cannot be taken; what was in force before stays"
+                    );
+                }
                 state.refused = Some(refused);
             }
         }
-        Arc::clone(&state.current)
+    }
+
+    /// Shows on a page when the certificate expires.
+    pub(super) fn measure(&self, registry: &Registry) {
+        if self.has_tls()
+            && let Some(gauge) = expiry::gauge(registry)
+        {
+            self.expiry.set(gauge).ok();
+            self.show(&self.current());
+        }
+    }
+
+    fn show(&self, loaded: &Loaded) {
+        if let Some(gauge) = self.expiry.get() {
+            gauge.set(loaded.valid.map_or(f64::NAN, |valid| valid.until as f64));
+        }
     }
 
     /// Says in the log what of the file is not done, and what is unwise in it.
@@ -199,17 +260,12 @@ impl Loaded {
     }
 
     fn warn(&self, path: &Path) {
-        for error in self.left_out.iter().map(String::as_str).chain(self.risk()) {
+        for error in &self.doubtful {
             warn!(path = %paths::shown(path), error, "not all of the web configuration file is as one may expect");
         }
         for (what, path) in &self.secrets {
             warn_of_readers(what, path);
         }
-    }
-
-    fn risk(&self) -> Option<&'static str> {
-        (!self.users.is_empty() && self.tls.is_none())
-            .then_some("passwords go over the network as they are, for want of TLS")
     }
 }
 
@@ -234,28 +290,42 @@ fn loaded(path: &Path, reader: &mut Reader) -> Result<Loaded, String> {
     let users = Users::read(written.users)?;
     let folder = path.parent().unwrap_or_else(|| Path::new(""));
     let mut secrets = Vec::new();
-    if !users.is_empty() || written.tls.key.is_some() {
+    let has_key = written.tls.as_ref().is_some_and(|tls| tls.key.is_some());
+    if !users.is_empty() || has_key {
         secrets.push(("web configuration file", path.to_owned()));
     }
-    let tls = if written.tls.is_there() {
-        Some(tls::read(written.tls, folder, reader)?)
-    } else {
-        None
-    };
-    let (tls, clients, left_out) = match tls {
+    let tls = written
+        .tls
+        .map(|tls| tls::read(tls, folder, reader))
+        .transpose()?;
+    let mut doubtful = written.doubtful;
+    match (&tls, users.is_empty()) {
+        (None, false) => {
+            doubtful.push("passwords go over the network as they are, for want of TLS".to_owned())
+        }
+        (None, true) => {
+            doubtful.push("it names neither TLS nor users: everybody may ask, in plain HTTP".to_owned())
+        }
+        (Some(_), _) => {}
+    }
+    let valid = tls.as_ref().and_then(|tls| tls.valid);
+    doubtful.extend(valid.and_then(expiry::told));
+    let (tls, clients) = match tls {
         Some(tls) => {
             secrets.extend(tls.key_file.map(|path| ("private key of the page", path)));
-            (Some(tls.config), tls.clients, tls.left_out)
+            doubtful.extend(tls.left_out);
+            (Some(tls.config), tls.clients)
         }
-        None => (None, None, Vec::new()),
+        None => (None, None),
     };
     Ok(Loaded {
         tls,
+        valid,
         clients,
         headers,
         users,
         rate: written.rate,
-        left_out,
+        doubtful,
         secrets,
         contents: [0; 32],
     })

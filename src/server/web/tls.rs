@@ -7,10 +7,13 @@ use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio_rustls::rustls::crypto::{CryptoProvider, aws_lc_rs};
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use tokio_rustls::rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tokio_rustls::rustls::{Error, InconsistentKeys, ServerConfig};
+use x509_cert::der::Decode as _;
+use x509_cert::{Certificate, Version};
 
+use super::authorities::{Authorities, Validity};
 use super::clients::Policy;
 use super::files::Reader;
 use super::names;
@@ -24,6 +27,8 @@ pub(super) struct Tls {
     /// What is asked of clients, where they are asked for certificates.
     pub(super) clients: Option<Clients>,
     pub(super) left_out: Vec<String>,
+    /// From when until when the certificate of the page is valid, where that can be read.
+    pub(super) valid: Option<Validity>,
     /// The file of the private key, where it has one of its own.
     pub(super) key_file: Option<PathBuf>,
 }
@@ -38,6 +43,11 @@ pub(super) struct Clients {
 }
 
 impl Clients {
+    /// Whether nobody comes in without a certificate.
+    pub(super) fn have_to_show_one(&self) -> bool {
+        self.policy.is_mandatory()
+    }
+
     /// Whether these let in somebody whom the others keep out, whatever the authorities and the names.
     pub(super) fn are_weaker_than(&self, others: &Self) -> bool {
         self.policy.is_weaker_than(&others.policy) || (others.have_names && !self.have_names)
@@ -69,21 +79,19 @@ pub(super) fn read(written: WrittenTls, folder: &Path, reader: &mut Reader) -> R
     let chain_text = chain.text(reader)?;
     let chain_read = certificates(&chain, &chain_text)?;
     let key_text = key.text(reader)?;
-    let key_read = PrivateKeyDer::from_pem_slice(key_text.expose_secret().as_bytes())
-        .map(Zeroizing::new)
-        .map_err(|_| format!("{} holds no private key in PEM that is not encrypted", key.name()))?;
+    let key_read = Zeroizing::new(private_key(&key, &key_text)?);
 
+    let policy = Policy::parse(written.client_auth_type.as_deref())?;
     let authorities = if written.client_ca_file.is_some() || written.client_ca.is_some() {
         let ca = written.client_ca.map(SecretString::from);
         let source = Source::of(written.client_ca_file, ca, folder, "client_ca")?;
         let text = source.text(reader)?;
-        certificates(&source, &text)?
+        Authorities::read(certificates(&source, &text)?)?
     } else {
-        Vec::new()
+        Authorities::read(Vec::new())?
     };
     let have_names = written.client_allowed_sans.is_some();
-    let policy =
-        Policy::parse(written.client_auth_type.as_deref())?.map(|policy| policy.with_names(have_names));
+    let policy = policy.map(|policy| policy.with_names(have_names));
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(&versions)
         .map_err(|error| format!("`tls_server_config` leaves nothing to speak ({error})"))?;
@@ -111,12 +119,16 @@ pub(super) fn read(written: WrittenTls, folder: &Path, reader: &mut Reader) -> R
             );
         }
         Some(policy) => {
-            let verifier = policy.verifier(authorities, written.client_allowed_sans, &provider)?;
+            if policy.is_verified() {
+                left_out.extend(authorities.told(UnixTime::now()));
+            }
+            let verifier = policy.verifier(authorities, written.client_allowed_sans, &provider);
             builder.with_client_cert_verifier(verifier)
         }
     };
-    let pair = pair(chain_read, &key_read)
-        .map_err(|error| format!("{} and {} are no pair ({error})", chain.name(), key.name()))?;
+    let own = chain_read.first().and_then(|own| Certificate::from_der(own).ok());
+    let valid = own.as_ref().map(Validity::of);
+    let pair = pair(chain_read, &key_read).map_err(|error| no_pair(&error, &chain, &key, own.as_ref()))?;
     let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(pair)));
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Tls {
@@ -127,6 +139,7 @@ pub(super) fn read(written: WrittenTls, folder: &Path, reader: &mut Reader) -> R
             have_names,
         }),
         left_out,
+        valid,
         key_file: match key {
             Source::File(path, _) => Some(path),
             Source::Inline(..) => None,
@@ -181,9 +194,56 @@ fn pair(chain: Vec<CertificateDer<'static>>, key: &PrivateKeyDer<'_>) -> Result<
 }
 
 fn certificates(source: &Source, text: &SecretString) -> Read<Vec<CertificateDer<'static>>> {
-    let read = CertificateDer::pem_slice_iter(text.expose_secret().as_bytes()).collect::<Result<Vec<_>, _>>();
+    let text = text.expose_secret();
+    let read = CertificateDer::pem_slice_iter(text.as_bytes()).collect::<Result<Vec<_>, _>>();
     match read {
         Ok(certificates) if !certificates.is_empty() => Ok(certificates),
+        _ if text.contains("-----BEGIN CERTIFICATE-----") => Err(format!(
+            "{} holds a certificate that is damaged or cut off",
+            source.name()
+        )),
         _ => Err(format!("{} holds no certificate in PEM", source.name())),
+    }
+}
+
+fn private_key(source: &Source, text: &SecretString) -> Read<PrivateKeyDer<'static>> {
+    let text = text.expose_secret();
+    // In the first line of such a key, or in a line below it.
+    let mut lines = text.lines();
+    if lines.any(|line| line.starts_with("-----BEGIN ENCRYPTED") || line.ends_with("4,ENCRYPTED")) {
+        return Err(format!(
+            "{} holds a private key that is encrypted, and nobody is there to ask for its passphrase: write it as \
+             `openssl pkey -in encrypted.key -out plain.key` does",
+            source.name()
+        ));
+    }
+    PrivateKeyDer::from_pem_slice(text.as_bytes())
+        .map_err(|_| format!("{} holds no private key in PEM", source.name()))
+}
+
+/// Why a certificate and a key cannot be used, without the words of the library.
+fn no_pair(error: &Error, chain: &Source, key: &Source, own: Option<&Certificate>) -> String {
+    let version = own.map(|own| own.tbs_certificate().version());
+    match error {
+        Error::InconsistentKeys(_) => {
+            format!(
+                "{} and {} are no pair: the key is that of another certificate",
+                chain.name(),
+                key.name()
+            )
+        }
+        Error::InvalidCertificate(_) if version.is_some_and(|version| version != Version::V3) => format!(
+            "{} holds a certificate of X.509 version 1: make one of version 3, as `openssl req -x509` does",
+            chain.name()
+        ),
+        Error::InvalidCertificate(_) => format!(
+            "{} holds a certificate that is damaged, or has a critical extension that is not known here",
+            chain.name()
+        ),
+        _ => format!(
+            "{} holds a key that cannot be used: make one of RSA with 2048 bits or more, of ECDSA on P-256, P-384 or \
+             P-521, or of Ed25519",
+            key.name()
+        ),
     }
 }

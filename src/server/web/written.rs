@@ -8,14 +8,16 @@ use super::yaml::{self, Read, Table};
 
 /// The whole file.
 pub(super) struct Written {
-    /// `tls_server_config`
-    pub(super) tls: WrittenTls,
+    /// `tls_server_config`, where anything is written in it.
+    pub(super) tls: Option<WrittenTls>,
     /// `http_server_config.headers`
     pub(super) headers: Vec<(String, String)>,
     /// `basic_auth_users`: names and hashes.
     pub(super) users: Vec<(String, SecretString)>,
     /// `rate_limit`
     pub(super) rate: Option<Rate>,
+    /// What may be meant otherwise than it is written.
+    pub(super) doubtful: Vec<String>,
 }
 
 /// `tls_server_config`
@@ -42,30 +44,20 @@ pub(super) struct Rate {
     pub(super) burst: u32,
 }
 
-impl WrittenTls {
-    /// Whether TLS is meant at all: by any of the keys that make exporter-toolkit think so.
-    pub(super) fn is_there(&self) -> bool {
-        self.cert.is_some()
-            || self.key.is_some()
-            || self.client_ca.is_some()
-            || self.cert_file.is_some()
-            || self.key_file.is_some()
-            || self.client_auth_type.is_some()
-            || self.client_ca_file.is_some()
-    }
-}
-
 /// The file's text as what it says.
 pub(super) fn read(text: &str) -> Read<Written> {
     let mut file = yaml::document(text)?;
-    let tls = tls(file.table("tls_server_config")?)?;
+    // Whoever writes anything there means TLS, and exporter-toolkit speaks none without some of the keys.
+    let tls = file.table("tls_server_config")?;
+    let tls = (!tls.is_empty()).then(|| self::tls(tls)).transpose()?;
     let mut http = file.table("http_server_config")?;
     // There is HTTP/1.1 alone, whatever is said here.
     http.boolean("http2")?;
     let headers = http.table("headers")?.every_text()?;
     http.end(&["http2", "headers"])?;
     let users = file.table("basic_auth_users")?.every_text::<SecretString>()?;
-    let rate = rate(file.table("rate_limit")?)?;
+    let mut doubtful = Vec::new();
+    let rate = rate(file.table("rate_limit")?, &mut doubtful)?;
     file.end(&[
         "tls_server_config",
         "http_server_config",
@@ -77,6 +69,7 @@ pub(super) fn read(text: &str) -> Read<Written> {
         headers,
         users,
         rate,
+        doubtful,
     })
 }
 
@@ -115,8 +108,10 @@ fn tls(mut table: Table) -> Read<WrittenTls> {
     Ok(written)
 }
 
-fn rate(mut table: Table) -> Read<Option<Rate>> {
-    let interval = match table.text("interval")? {
+fn rate(mut table: Table, doubtful: &mut Vec<String>) -> Read<Option<Rate>> {
+    let written = table.text("interval")?;
+    let is_bare = written.as_ref().is_some_and(|text| text.parse::<u64>().is_ok());
+    let interval = match written {
         Some(text) => duration(&text).ok_or_else(|| {
             format!(
                 "`{}` is no duration: write it as in \"100ms\"",
@@ -141,6 +136,11 @@ fn rate(mut table: Table) -> Read<Option<Rate>> {
             "`rate_limit.burst` is missing or 0, so that no request would be answered: write 1 or more"
                 .to_owned(),
         );
+    }
+    if is_bare {
+        doubtful.push(format!(
+            "`rate_limit.interval` has no unit and is in nanoseconds, as with Go ({interval:?}): write one, as in `100ms`"
+        ));
     }
     Ok(Some(Rate { interval, burst }))
 }
@@ -232,10 +232,32 @@ mod tests {
             ("basic_auth_users: {1.0: SecretEXAMPLE}", "put it in quotes"),
             ("basic_auth_users: {[a]: SecretEXAMPLE}", "no text"),
             ("a: 1\n---\nb: 1", "more than one document"),
+            (
+                "basic_auth_users:\n  prometheus:SecretEXAMPLE\n",
+                "write `prometheus: …`, with a space after the colon",
+            ),
+            (
+                "basic_auth_users:\n  $2y$10$SecretEXAMPLE:prometheus\n",
+                "write keys",
+            ),
+            ("rate_limit:interval", "write keys such as"),
+            (
+                "tls_server_config: {client_allowed_sans: SecretEXAMPLE}",
+                "no list of texts",
+            ),
+            ("# \u{0}SecretEXAMPLE", "a control character"),
         ] {
             let refused = read(text).err().unwrap_or_default();
             assert!(refused.contains(told), "{text}: {refused}");
             assert!(!refused.contains("SecretEXAMPLE"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn bare_number_of_an_interval_is_doubtful_and_one_with_a_unit_is_not() {
+        for (interval, expected) in [("1", 1), ("1ns", 0), ("100ms", 0), ("0", 0)] {
+            let written = read(&format!("rate_limit: {{interval: {interval}, burst: 1}}")).unwrap();
+            assert_eq!(written.doubtful.len(), expected, "{interval}");
         }
     }
 
@@ -254,9 +276,10 @@ mod tests {
             "---\n",
             "tls_server_config:\nbasic_auth_users:\n",
             "{}",
+            "\u{feff}",
         ] {
             let written = read(text).unwrap();
-            assert!(!written.tls.is_there() && written.users.is_empty() && written.rate.is_none());
+            assert!(written.tls.is_none() && written.users.is_empty() && written.rate.is_none());
         }
     }
 }

@@ -23,6 +23,12 @@ struct Value(Yaml);
 
 /// The table that a file is; an empty file is an empty one.
 pub(super) fn document(text: &str) -> Read<Table> {
+    // A mark of the order of bytes, as editors put it there.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let is_odd = |character: char| character.is_control() && !"\t\n\r\u{85}".contains(character);
+    if text.contains(is_odd) {
+        return Err("holds a control character: write it as text".to_owned());
+    }
     if let Some(excess) = excess(text) {
         return Err(excess.to_owned());
     }
@@ -56,7 +62,8 @@ impl Table {
             _ if name.is_empty() => {
                 return Err("is no table: write keys such as `tls_server_config`".to_owned());
             }
-            _ => return Err(format!("`{name}` is no table: write keys and values below it")),
+            Yaml::String(text) => return Err(no_table(&name, &text)),
+            _ => return Err(no_table(&name, "")),
         };
         let place = if name.is_empty() {
             String::new()
@@ -76,6 +83,10 @@ impl Table {
         });
         let left = keys.collect::<Read<_>>()?;
         Ok(Self { name, left })
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.left.is_empty()
     }
 
     /// The name of a key, from the outermost table on.
@@ -115,12 +126,14 @@ impl Table {
         };
         let listed = match &value.0 {
             Yaml::Array(values) => values.iter().map(scalar).collect::<Option<Vec<_>>>(),
-            // As exporter-toolkit's reader has it.
-            single => scalar(single).map(|single| vec![single]),
+            _ => None,
         };
         match listed {
             Some(listed) => Ok(Some(listed)),
-            None => Err(format!("`{}` is no list of texts", self.path(key))),
+            None => Err(format!(
+                "`{}` is no list of texts: write it as in `[one, another]`",
+                self.path(key)
+            )),
         }
     }
 
@@ -161,6 +174,16 @@ impl Table {
                 known.join(", ")
             )),
         }
+    }
+}
+
+/// Says that something is no table. What stands there instead may be a name and a secret, without what parts the two.
+fn no_table(name: &str, instead: &str) -> String {
+    match instead.split_once(':') {
+        Some((key, _)) if !key.is_empty() && told(key) == key => {
+            format!("`{name}` is no table: write `{key}: …`, with a space after the colon")
+        }
+        _ => format!("`{name}` is no table: write keys and values below it"),
     }
 }
 
