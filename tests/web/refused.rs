@@ -10,13 +10,6 @@ async fn what_an_exporter_refuses_is_refused() {
     let folder = Folder::new();
     let tls =
         |lines: &str| format!("tls_server_config:\n  cert_file: server.crt\n  key_file: server.key\n{lines}");
-    let pem = |label: &str| format!("-----BEGIN {label}-----\nRVhBTVBMRQ==\n-----END {label}-----\n");
-    for (name, label) in [
-        ("encrypted.key", "ENCRYPTED PRIVATE KEY"),
-        ("junk.key", "PRIVATE KEY"),
-    ] {
-        std::fs::write(folder.path().join(name), pem(label)).unwrap();
-    }
     let cases = [
         ("unknown: 1".to_owned(), "`unknown`"),
         (
@@ -94,6 +87,23 @@ async fn what_an_exporter_refuses_is_refused() {
             "X-Content-Type-Options",
         ),
         ("http_server_config: {http2: maybe}".to_owned(), "http2"),
+    ];
+    refused_by_both(&folder, &cases).await;
+}
+
+#[tokio::test]
+async fn what_is_refused_says_what_to_do() {
+    let folder = Folder::new();
+    let tls =
+        |lines: &str| format!("tls_server_config:\n  cert_file: server.crt\n  key_file: server.key\n{lines}");
+    let pem = |label: &str| format!("-----BEGIN {label}-----\nRVhBTVBMRQ==\n-----END {label}-----\n");
+    for (name, label) in [
+        ("encrypted.key", "ENCRYPTED PRIVATE KEY"),
+        ("junk.key", "PRIVATE KEY"),
+    ] {
+        std::fs::write(folder.path().join(name), pem(label)).unwrap();
+    }
+    let cases = [
         // Without a certificate there is no TLS, and what is wrong is wrong nevertheless.
         (
             "tls_server_config: {min_version: TLS99}".to_owned(),
@@ -126,8 +136,12 @@ async fn what_an_exporter_refuses_is_refused() {
             "cannot be used",
         ),
     ];
+    refused_by_both(&folder, &cases).await;
+}
+
+async fn refused_by_both(folder: &Folder, cases: &[(String, &str)]) {
     for (text, told) in cases {
-        let file = folder.web(&text);
+        let file = folder.web(text);
         assert!(Exporter::start(&file).await.is_err(), "an exporter takes {text}");
         let refused = Web::load(&file)
             .err()
@@ -191,7 +205,7 @@ fn what_would_be_open_or_stuck_is_refused_where_an_exporter_starts() {
     let tls = "tls_server_config:\n  cert_file: server.crt\n  key_file: server.key\n";
     let hash = "X0h1gDsPszWURQaxFh.zoubFi6DXncSjhoQNJgRrnGs7EsimhC7zG";
     std::fs::write(folder.path().join("version-1.crt"), VERSION_1).unwrap();
-    let cut_off = folder.read("server.crt") + &folder.read("server.crt")[..200];
+    let cut_off = folder.read("server.crt").repeat(2).replace("-----END", "");
     std::fs::write(folder.path().join("cut-off.crt"), cut_off).unwrap();
     for (text, told) in [
         (

@@ -222,10 +222,7 @@ fn is_for_clients(certificate: &TbsCertificate) -> Result<bool, x509_cert::der::
 /// Whether it says something that is to be refused by whoever does not know it.
 fn asks_for_what_is_not_known(certificate: &TbsCertificate) -> bool {
     let mut extensions = certificate.extensions().into_iter().flatten();
-    extensions.any(|extension| {
-        let known = |known: &&str| extension.extn_id.to_string() == **known;
-        extension.critical && !KNOWN.iter().any(|id| known(&id))
-    })
+    extensions.any(|extension| extension.critical && !KNOWN.contains(&extension.extn_id.to_string().as_str()))
 }
 
 /// As `webpki::KeyUsage::client_auth()`, and with `anyExtendedKeyUsage`, which Go takes.

@@ -299,14 +299,13 @@ fn loaded(path: &Path, reader: &mut Reader) -> Result<Loaded, String> {
         .map(|tls| tls::read(tls, folder, reader))
         .transpose()?;
     let mut doubtful = written.doubtful;
-    match (&tls, users.is_empty()) {
-        (None, false) => {
-            doubtful.push("passwords go over the network as they are, for want of TLS".to_owned())
-        }
-        (None, true) => {
-            doubtful.push("it names neither TLS nor users: everybody may ask, in plain HTTP".to_owned())
-        }
-        (Some(_), _) => {}
+    if tls.is_none() {
+        let open = if users.is_empty() {
+            "it names neither TLS nor users: everybody may ask, in plain HTTP"
+        } else {
+            "passwords go over the network as they are, for want of TLS"
+        };
+        doubtful.push(open.to_owned());
     }
     let valid = tls.as_ref().and_then(|tls| tls.valid);
     doubtful.extend(valid.and_then(expiry::told));

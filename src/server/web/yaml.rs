@@ -68,7 +68,7 @@ impl Table {
         let place = if name.is_empty() {
             String::new()
         } else {
-            format!("in `{name}` ")
+            format!("`{name}` ")
         };
         // All of them first, so that those after a bad name are wiped too.
         let entries = entries.into_iter().map(|(key, value)| (Value(key), Value(value)));
