@@ -18,4 +18,6 @@ mod limits;
 mod refused;
 mod requests;
 mod scene;
+mod sessions;
 mod statuses;
+mod told;

@@ -8,6 +8,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio_rustls::rustls::crypto::{CryptoProvider, aws_lc_rs};
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use tokio_rustls::rustls::server::NoServerSessionStorage;
 use tokio_rustls::rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tokio_rustls::rustls::{Error, InconsistentKeys, ServerConfig};
 use x509_cert::der::Decode as _;
@@ -131,6 +132,11 @@ pub(super) fn read(written: WrittenTls, folder: &Path, reader: &mut Reader) -> R
     let pair = pair(chain_read, &key_read).map_err(|error| no_pair(&error, &chain, &key, own.as_ref()))?;
     let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(pair)));
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    if policy.as_ref().is_some_and(Policy::is_verified) {
+        // Whoever goes on with an earlier session shows nothing: not that the certificate has expired meanwhile.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+    }
     Ok(Tls {
         config: Arc::new(config),
         clients: policy.map(|policy| Clients {
