@@ -11,7 +11,7 @@ pub static FAMILIES: [&Family; 2] = [&SUCCESSFUL, &SUCCESS_TIMESTAMP];
 static SUCCESSFUL: Family = Family::gauge(
     "vigie_config_last_reload_successful",
     &[],
-    "Whether the settings read last are in force.",
+    "Whether the settings and the web configuration file read last are in force.",
 );
 
 static SUCCESS_TIMESTAMP: Family = Family::gauge(
