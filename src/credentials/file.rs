@@ -88,11 +88,6 @@ impl Stamp {
         })
     }
 
-    /// Whether others can read it.
-    pub(super) fn is_open_to_others(&self, path: &Path) -> bool {
-        self.loose_mode(path).is_some()
-    }
-
     /// Warns of a secret that others can read.
     pub(super) fn warn_of_readers(self, what: &str, path: &Path) {
         if let Some(readable) = self.readable(path) {

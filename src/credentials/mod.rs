@@ -42,7 +42,7 @@ pub(crate) fn warn_of_readers(what: &'static str, path: &Path) {
 
 /// Whether others can read a file, as far as it can be told.
 pub(crate) fn open_to_others(what: &'static str, path: &Path) -> bool {
-    Stamp::of(path, what).is_ok_and(|stamp| stamp.is_open_to_others(path))
+    Stamp::of(path, what).is_ok_and(|stamp| stamp.readable(path).is_some())
 }
 
 /// The environment of this process.
