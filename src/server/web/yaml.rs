@@ -62,7 +62,7 @@ impl Table {
             _ if name.is_empty() => {
                 return Err("is no table: write keys such as `tls_server_config`".to_owned());
             }
-            Yaml::String(text) => return Err(no_table(&name, &text)),
+            Yaml::String(text) => return Err(no_table(&name, text)),
             _ => return Err(no_table(&name, "")),
         };
         let place = if name.is_empty() {
