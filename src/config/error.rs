@@ -116,6 +116,12 @@ impl Fault {
         } else {
             "."
         };
+        // The one list of tables, which TOML writes in a way of its own.
+        if let ("account", "", Problem::Type { expected, .. }) =
+            (segment, self.key.as_str(), &mut self.problem)
+        {
+            "`[[account]]`, in two pairs of brackets, once for each account".clone_into(expected);
+        }
         self.key = format!("{segment}{dot}{}", self.key);
         self
     }

@@ -154,7 +154,17 @@ fn wrong_types_say_what_was_found_and_what_to_write() {
         top("log_format = \"jsn\""),
         "`log_format` is \"jsn\": did you mean \"json\"?"
     );
-    assert_eq!(fault("account = 5"), "`account` is the number 5: write a list");
+    for (account, found) in [
+        ("account = 5", "the number 5"),
+        ("[account]\nname = \"a\"", "a table"),
+    ] {
+        assert_eq!(
+            fault(account),
+            format!(
+                "`account` is {found}: write `[[account]]`, in two pairs of brackets, once for each account"
+            )
+        );
+    }
     assert_eq!(
         fault("account = [5]"),
         "`account[0]` is the number 5: write a table"
