@@ -77,6 +77,12 @@ impl Answer {
         }
     }
 
+    /// Whether the cloud itself said no, so that it certainly did nothing. What stands between us and it may answer with
+    /// any status in place of what the cloud said; and a cloud that broke down may have done it before.
+    pub fn is_a_refusal_of_the_cloud(&self) -> bool {
+        self.has_code && (self.status < 500 || self.reason() == Reason::Throttled)
+    }
+
     /// Whether the cloud's words name the time and not the key.
     fn names_the_clock(&self) -> bool {
         self.code == "SignatureDoesNotMatch"

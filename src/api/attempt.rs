@@ -72,8 +72,9 @@ impl Client {
         pass.holds().map_err(|locked| self.held_back(locked))?;
 
         let (mut outcome, off) = self.send(call, key, attempts).await;
-        if let (Err(Unanswered { cause, .. }), Some(off)) = (&outcome, off)
-            && refuses_the_key(cause)
+        if let (Err(unanswered), Some(off)) = (&outcome, off)
+            && refuses_the_key(&unanswered.cause)
+            && !may_be_done(call.action, unanswered)
         {
             let account = &*region.account;
             credential
@@ -181,17 +182,19 @@ impl Client {
         key: &Current,
         outcome: Result<String, Unanswered>,
     ) -> Result<String, Tried> {
-        let Unanswered {
-            cause,
-            may_have_arrived,
-            is_unsent,
-        } = match outcome {
+        let unanswered = match outcome {
             Ok(body) => {
                 self.accepted(pass);
                 return Ok(body);
             }
             Err(unanswered) => unanswered,
         };
+        let may_be_done = may_be_done(action, &unanswered);
+        let Unanswered {
+            cause,
+            may_have_arrived,
+            ..
+        } = unanswered;
         let may_have_been_refused = match &cause {
             Cause::Answer(answer) if answer.reason() == Reason::Denied && answer.has_code => {
                 self.accepted(pass);
@@ -206,7 +209,7 @@ impl Client {
             return Err(Tried::AndMayNotAgain(cause));
         }
         if !refuses_the_key(&cause) {
-            if action.effect == Effect::Changes && !is_unsent && may_be_done(&cause) {
+            if may_be_done {
                 return Err(Tried::AndMayNotAgain(cause));
             }
             return Err(Tried::Failed(cause));
@@ -232,6 +235,9 @@ impl Client {
                     );
                 }
                 if another {
+                    if may_be_done {
+                        return Err(Tried::AndMayNotAgain(cause));
+                    }
                     return Err(Tried::WithAnOldKey(cause));
                 }
             }
@@ -344,12 +350,11 @@ impl Client {
     }
 }
 
-/// Whether the cloud may have done what it was asked for: it did not say that it did not.
-fn may_be_done(cause: &Cause) -> bool {
-    match cause {
-        Cause::Answer(answer) => answer.status >= 500 && answer.reason() != Reason::Throttled,
-        _ => true,
-    }
+/// Whether an action that changes something may be done: it left this machine, and the cloud did not say no itself.
+fn may_be_done(action: &Action, unanswered: &Unanswered) -> bool {
+    let was_refused =
+        matches!(&unanswered.cause, Cause::Answer(answer) if answer.is_a_refusal_of_the_cloud());
+    action.effect == Effect::Changes && !unanswered.is_unsent && !was_refused
 }
 
 /// Whether the cloud refused the key, or what was signed with it.

@@ -3,7 +3,7 @@
 use anyhow::anyhow;
 
 use super::key_file;
-use crate::api::{self, Cause, Effect, Reason, Service};
+use crate::api::{self, Cause, Effect, Service};
 
 /// Why it was not done.
 #[derive(Debug, thiserror::Error)]
@@ -52,9 +52,7 @@ impl From<key_file::Error> for Error {
 /// Whether the cloud has certainly not done what it was asked for: it said no, or was not asked.
 pub(super) fn is_surely_undone(error: &api::Error) -> bool {
     match &error.cause {
-        Cause::Answer(answer) => {
-            answer.has_code && (answer.status < 500 || answer.reason() == Reason::Throttled)
-        }
+        Cause::Answer(answer) => answer.is_a_refusal_of_the_cloud(),
         Cause::Credentials(_)
         | Cause::NoKey(_)
         | Cause::Unlent { .. }

@@ -63,6 +63,29 @@ async fn lost_answer_is_made_up_for_by_the_next_run() {
     futures_util::future::join_all(all).await;
 }
 
+/// What stands before the cloud may answer in its place, once it was done.
+#[tokio::test]
+async fn answer_that_is_not_the_clouds_own_is_no_reason_to_make_a_second_key() {
+    let undisturbed = Undisturbed::run(Task::Rotate).await;
+    let places = undisturbed.changes().into_iter();
+    let made = places
+        .filter(|place| undisturbed.at(*place).contains("CreateAccessKey"))
+        .collect::<Vec<_>>();
+    let [made] = made[..] else {
+        panic!("an undisturbed run makes one key: {made:?}");
+    };
+    each(vec![401, 408, 429, 503], async |status| {
+        let when = format!("a page of HTML with status {status} for the new key");
+        let scene = Scene::of(Task::Rotate).await;
+        scene.cloud.inject_at(made, Fault::Status(status));
+        let replaced = run(&mut scene.command()).await;
+        assert_eq!(replaced.code, Some(1), "{when}:\n{}", replaced.stderr);
+        assert_makes_one_key(&scene, &when);
+        assert_converges(&scene, &undisturbed, &when).await;
+    })
+    .await;
+}
+
 async fn killed_after_any_call_converges(task: Task) {
     let undisturbed = Undisturbed::run(task).await;
     let places = (1..=undisturbed.places()).collect();
