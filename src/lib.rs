@@ -11,6 +11,8 @@
 pub mod repeated;
 // Paths in what is told.
 mod paths;
+// Secrets in what others say.
+mod redaction;
 // What a YAML file may be before it is read.
 mod yaml;
 // Which cloud is spoken to.

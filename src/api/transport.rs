@@ -11,11 +11,12 @@ use secrecy::zeroize::{Zeroize as _, Zeroizing};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::Effect;
-use super::answer::{Answer, sketch};
+use super::answer::{Answer, described};
 use super::endpoint::Endpoint;
 use super::error::Cause;
 use super::xml;
 use crate::credentials::Credentials;
+use crate::redaction::Redaction;
 use crate::sigv4::{self, Request, Scope};
 use setup::CONNECT_TIMEOUT;
 
@@ -152,23 +153,27 @@ impl Reply {
                 Ok(_) => Ok(body),
                 Err(error) => {
                     let body = Zeroizing::new(body);
-                    let detail = if matches!(effect, Effect::Changes | Effect::Lends) {
+                    let detail = match (effect, &error) {
                         // It may hold the secret of a key that was just made.
-                        format!("{error}; it is {} bytes long", body.len())
-                    } else {
-                        let begin = redacted(body.chars().take(SKETCHED).collect(), secrets);
-                        format!("{error}; it begins with {}", sketch(&begin))
+                        (Effect::Changes | Effect::Lends, xml::Error::Root { .. }) => {
+                            format!("its root element is another; it is {} bytes long", body.len())
+                        }
+                        (Effect::Changes | Effect::Lends, _) => {
+                            format!("{error}; it is {} bytes long", body.len())
+                        }
+                        _ => format!("{error}; it is {}", described(&body)),
                     };
                     Err(Cause::Malformed {
                         host: host.to_owned(),
                         expected: root.to_owned(),
-                        detail,
+                        detail: Redaction::of(secrets.iter().copied()).clean(detail),
                     })
                 }
             };
         }
-        let body = redacted(String::from_utf8_lossy(&self.body.0).into_owned(), secrets);
-        let redact = |text| redacted(text, secrets);
+        let body = String::from_utf8_lossy(&self.body.0);
+        let redaction = Redaction::of(secrets.iter().copied());
+        let redact = |text| redaction.clean(text);
         let answer = Answer::parse(self.status, &body, self.request_id.as_deref(), redact);
         Err(Answer {
             retry_after: self.retry_after,
@@ -180,18 +185,6 @@ impl Reply {
 
 fn is_success(status: u16) -> bool {
     (200..300).contains(&status)
-}
-
-/// Foreign text without what was secret in the request: a cloud may repeat the headers that it was sent.
-fn redacted(text: String, secrets: &[&SecretString]) -> String {
-    secrets
-        .iter()
-        .map(|secret| secret.expose_secret())
-        .filter(|secret| !secret.is_empty() && text.contains(secret))
-        .fold(None, |cleaned: Option<String>, secret| {
-            Some(cleaned.as_deref().unwrap_or(&text).replace(secret, "[REDACTED]"))
-        })
-        .unwrap_or(text)
 }
 
 /// The headers of a form POST, and if there is a key, those that sign it, `Authorization` last.
@@ -386,9 +379,6 @@ const ANSWER_LIMIT: usize = 64 << 20;
 
 /// Most answers are shorter; longer ones are listings.
 const SHORT_ANSWER: usize = 64 << 10;
-
-/// Long enough to hold a session token whole where a person is shown the first words.
-const SKETCHED: usize = 8 << 10;
 
 /// An error answer is a few hundred bytes.
 const ERROR_ANSWER_LIMIT: usize = 64 << 10;

@@ -8,9 +8,10 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 use quick_xml::Reader as Events;
+use quick_xml::errors::IllFormedError;
 use quick_xml::events::{BytesRef, BytesStart, Event};
 
-/// Why a document could not be read.
+/// Why a document could not be read, in words of our own: what is in it may be secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// Not XML, or cut short.
@@ -19,13 +20,13 @@ pub enum Error {
         /// Offset in the answer.
         at: u64,
         /// What is wrong there.
-        detail: String,
+        detail: &'static str,
     },
     /// XML, but another document.
-    #[error("its root element is <{found}>")]
+    #[error("its root element is {}", .found.as_ref().map_or("none of an API".to_owned(), |name| format!("<{name}>")))]
     Root {
-        /// The name of the root.
-        found: String,
+        /// The name of the root, if it looks like one: it is of the other side's making.
+        found: Option<String>,
     },
     /// The right document, with its result missing.
     #[error("it has no <{expected}>")]
@@ -72,7 +73,7 @@ impl<'a> Reader<'a> {
         match reader.child()? {
             Some(found) if found == root => Ok(reader),
             Some(found) => Err(Error::Root {
-                found: found.chars().take(64).collect(),
+                found: looks_like_a_name(found).then(|| found.to_owned()),
             }),
             None => Err(reader.broken("there is no element in it")),
         }
@@ -227,7 +228,7 @@ impl<'a> Reader<'a> {
     fn event(&mut self) -> Result<Event<'a>, Error> {
         self.events.read_event().map_err(|error| Error::Broken {
             at: self.events.error_position(),
-            detail: error.to_string(),
+            detail: fault(&error),
         })
     }
 
@@ -240,12 +241,31 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn broken(&self, detail: &str) -> Error {
+    fn broken(&self, detail: &'static str) -> Error {
         Error::Broken {
             at: self.events.buffer_position(),
-            detail: detail.to_owned(),
+            detail,
         }
     }
+}
+
+/// What the parser found, without the names that it repeats.
+fn fault(error: &quick_xml::Error) -> &'static str {
+    match error {
+        quick_xml::Error::Syntax(_) => "a tag, comment or declaration is not closed",
+        quick_xml::Error::IllFormed(IllFormedError::UnclosedReference) => "a reference is not closed",
+        quick_xml::Error::IllFormed(
+            IllFormedError::MismatchedEndTag { .. }
+            | IllFormedError::UnmatchedEndTag(_)
+            | IllFormedError::MissingEndTag(_),
+        ) => "an end tag is not the one of its element",
+        _ => "it is not well-formed",
+    }
+}
+
+/// Whether a name may be one of an API's, or of any document that people write.
+fn looks_like_a_name(name: &str) -> bool {
+    name.len() <= LONGEST_NAME && name.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 /// Fails where a list is missing that both clouds send even when it is empty: its absence is no empty list.
@@ -289,6 +309,9 @@ pub(super) fn resolve(reference: &BytesRef<'_>) -> Option<char> {
     quick_xml::escape::resolve_xml_entity(reference).and_then(|text| text.chars().next())
 }
 
+/// The longest names of AWS' answers have about fifty letters.
+const LONGEST_NAME: usize = 64;
+
 /// A description of an instance is 8 deep; a deeper document is not one.
 const DEPTH_LIMIT: usize = 64;
 
@@ -324,12 +347,30 @@ mod tests {
     #[test]
     fn another_root_is_another_document() {
         let error = Reader::open("<html><body/></html>", "Root").unwrap_err();
-        assert_eq!(error, Error::Root { found: "html".into() });
+        assert_eq!(error.to_string(), "its root element is <html>");
         assert!(matches!(Reader::open("  ", "Root"), Err(Error::Broken { .. })));
         assert!(matches!(
             Reader::open("{\"a\": 1}", "Root"),
             Err(Error::Broken { .. })
         ));
+    }
+
+    #[test]
+    fn nothing_of_a_document_is_in_what_is_told_of_it_but_a_plausible_name_of_its_root() {
+        for document in [
+            "canary",
+            "<Root></canary>",
+            "<Root><canary></Root>",
+            "<Root><!--canary",
+            "<Root>&canary",
+            "<Root canary",
+            "<canary+/>",
+            "<canary.canary.canary/>",
+            &format!("<{}/>", "canary".repeat(11)),
+        ] {
+            let error = names_and_texts(document).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("canary"), "{error}");
+        }
     }
 
     #[test]

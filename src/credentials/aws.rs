@@ -231,12 +231,7 @@ impl<'a> Walk<'a> {
             "environment" => return self.environment(profile),
             "ecscontainer" => Container::find(self.variables)?.map(Remote::Container),
             "ec2instancemetadata" => Metadata::find(self.variables)?.map(Remote::Metadata),
-            _ => {
-                return Err(ProfileFault::UnknownSource {
-                    named: source.to_owned(),
-                }
-                .of(profile));
-            }
+            _ => return Err(ProfileFault::UnknownSource.of(profile)),
         };
         let none = || ProfileFault::NothingThere {
             named: source.to_owned(),

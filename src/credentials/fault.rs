@@ -16,11 +16,8 @@ pub enum ProfileFault {
     #[error("has both `source_profile` and `credential_source`: keep one")]
     TwoSources,
     /// A source that nobody has.
-    #[error("has `credential_source = {named}`: write Environment, Ec2InstanceMetadata or EcsContainer")]
-    UnknownSource {
-        /// What it has.
-        named: String,
-    },
+    #[error("has a `credential_source` that is none: write Environment, Ec2InstanceMetadata or EcsContainer")]
+    UnknownSource,
     /// The source is a good one, and has nothing.
     #[error(
         "has `credential_source = {named}`, and there is no key: set its variables, or name a `source_profile`"
@@ -74,6 +71,12 @@ pub enum ProfileFault {
     /// A command with a quote too many.
     #[error("has a `credential_process` with a quote that is not closed")]
     Unclosed,
+    /// A command that would take a shell.
+    #[error(
+        "has a `credential_process` that begins with a variable (`NAME=value`), and no shell is there to set it: write a \
+         script that sets it, and name that"
+    )]
+    VariableProcess,
     /// A command without a program.
     #[error("has a `credential_process` that names no program")]
     EmptyProcess,

@@ -27,6 +27,9 @@ impl Process {
     pub(super) fn parse(profile: &str, command: &str) -> Result<Self, ProfileFault> {
         let mut words = split(command).ok_or(ProfileFault::Unclosed)?.into_iter();
         let program = words.next().ok_or(ProfileFault::EmptyProcess)?;
+        if sets_a_variable(&program) {
+            return Err(ProfileFault::VariableProcess);
+        }
         Ok(Self {
             profile: profile.to_owned(),
             program: program.to_string(),
@@ -38,9 +41,23 @@ impl Process {
     pub async fn run(&self) -> Result<Lease, Error> {
         self.lease(TIMEOUT).await.map_err(|fault| Error::Process {
             profile: self.profile.clone(),
-            program: self.program.clone(),
+            program: self.shown().to_owned(),
             fault,
         })
+    }
+
+    /// The program, unless it looks more like a secret in a wrong place than like one.
+    fn shown(&self) -> &str {
+        let program = &self.program;
+        let is_path = ["/", "./", "../", "~/"]
+            .iter()
+            .any(|begin| program.starts_with(begin));
+        let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        if is_path || program.len() <= LONGEST_NAME && program.bytes().all(is_letter) {
+            program
+        } else {
+            "…"
+        }
     }
 
     async fn lease(&self, within: Duration) -> Result<Lease, ProcessFault> {
@@ -108,7 +125,7 @@ impl fmt::Display for Process {
         write!(
             formatter,
             "the program `{}` (`credential_process` of profile `{}`)",
-            paths::shown(Path::new(&self.program)),
+            paths::shown(Path::new(self.shown())),
             self.profile
         )
     }
@@ -119,9 +136,17 @@ impl fmt::Debug for Process {
         formatter
             .debug_struct("Process")
             .field("profile", &self.profile)
-            .field("program", &self.program)
+            .field("program", &self.shown())
             .finish_non_exhaustive()
     }
+}
+
+/// Whether it is `NAME=value`, which only a shell would set: the value may be secret.
+fn sets_a_variable(word: &str) -> bool {
+    word.split_once('=').is_some_and(|(name, _)| {
+        let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        !name.is_empty() && name.bytes().all(is_letter)
+    })
 }
 
 /// The words of a command, as Python's `shlex` splits them, which the AWS tools use; `None` when a quote is left open.
@@ -164,6 +189,9 @@ fn split(command: &str) -> Option<Vec<Zeroizing<String>>> {
 
 /// Variables that hold a secret and are none of AWS's. It may need all others: it is run as AWS's own tools run it.
 const OTHERS_SECRETS: [&str; 2] = ["OSC_SECRET_KEY", "OSC_X509_CLIENT_KEY_B64"];
+
+/// Of a program that is found on `PATH`: a secret key has 40.
+const LONGEST_NAME: usize = 32;
 
 /// Far more than a key and its token.
 const LIMIT: usize = 64 << 10;
@@ -219,6 +247,10 @@ mod tests {
         let cases = [
             ("echo canary >&2; exit 3", "exit status: 3"),
             ("echo canary", "is no JSON object"),
+            (
+                r#"echo '{"Version": 1, "Code": "Denied", "Message": "canary"}'"#,
+                "printed what says Denied",
+            ),
             ("head -c 70000 /dev/zero", "more than 64 KiB"),
             ("kill -9 $$", "signal: 9"),
         ];
@@ -234,6 +266,28 @@ mod tests {
             told.contains("cannot be run (entity not found)") && !told.contains("canary"),
             "{told}"
         );
+    }
+
+    #[test]
+    fn first_word_that_may_be_secret_is_not_repeated() {
+        for command in ["TOKEN=canary /bin/tool", "'_a1=canary' x", "A='canary b' x"] {
+            assert_eq!(
+                Process::parse("p", command).unwrap_err(),
+                ProfileFault::VariableProcess
+            );
+        }
+        for (command, is_told) in [
+            ("/opt/a=b/canary x", true),
+            ("./canary", true),
+            ("canary-2.1_x --y", true),
+            ("canary/K7MDENG", false),
+            ("canary+K7MDENG=", false),
+            ("canaryYzExAmPlEtK9zQw4Lm7Np2Rt5Vx8Yb1Dc3F", false),
+        ] {
+            let process = Process::parse("p", command).unwrap();
+            let told = format!("{process} {process:?}");
+            assert_eq!(told.contains("canary"), is_told, "{told}");
+        }
     }
 
     #[tokio::test]

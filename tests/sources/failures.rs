@@ -296,11 +296,11 @@ async fn endpoints_that_lend_nothing_are_told_with_their_reason() {
             |_| {
                 Some((
                     200,
-                    "{\"Code\": \"Forbidden\", \"Message\": \"no such\"}".to_owned(),
+                    "{\"Code\": \"Forbidden\", \"Message\": \"no such token: canary-pod-token\"}".to_owned(),
                 ))
             },
             "auth",
-            &["Forbidden: no such"],
+            &["the answer says Forbidden"],
         ),
     ];
     for (lends, reason, told) in cases {

@@ -36,7 +36,7 @@ async fn once(local: &Local, container: &Container) -> Result<Lease, Cause> {
     let header = token.as_ref().map(|token| ("authorization", token));
     let answer = local.send(Method::GET, &container.url, header, TIMEOUT).await?;
     if answer.is_success() {
-        return answer.lease(&container.url);
+        return answer.lease(&container.url, token.as_ref());
     }
     let hint = match answer.status {
         401 | 403 => ", so it does not take the authorization token: is its file fresh?",

@@ -12,6 +12,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::super::transport::{chain, trusting};
 use super::super::{Cause, Reason};
 use crate::credentials::{Form, Lease, NoLease};
+use crate::redaction::Redaction;
 
 /// Speaks with an endpoint that hands out keys.
 #[derive(Debug)]
@@ -99,19 +100,20 @@ impl Answer {
         self.status == 200
     }
 
-    /// The key that it holds.
-    pub(super) fn lease(&self, url: &Url) -> Result<Lease, Cause> {
+    /// The key that it holds. An error does not repeat the token that was asked with.
+    pub(super) fn lease(&self, url: &Url, token: Option<&SecretString>) -> Result<Lease, Cause> {
         let parsed = Lease::parse(&self.body, Form::Service, Timestamp::now());
+        let cleaned = |told: String| Redaction::of(token).clean(told);
         parsed.map_err(|fault| match fault {
             NoLease::Refused { .. } | NoLease::Expired { .. } => Cause::Unlent {
                 host: host(url),
                 reason: Reason::Auth,
-                detail: format!("the answer {fault}"),
+                detail: cleaned(format!("the answer {fault}")),
             },
             fault => Cause::Malformed {
                 host: host(url),
                 expected: "key in JSON".to_owned(),
-                detail: format!("it {fault}"),
+                detail: cleaned(format!("it {fault}")),
             },
         })
     }

@@ -23,7 +23,7 @@ pub(super) async fn ask(local: &Local, metadata: &Metadata) -> Result<Lease, Cau
         let answer = session.send(Method::GET, &url, header).await?;
         match (answer.status, &role) {
             (200, None) => role = Some(role_name(&answer, &url)?),
-            (200, Some(_)) => return answer.lease(&url),
+            (200, Some(_)) => return answer.lease(&url, token.as_ref()),
             // The token is not good any more: one more, once.
             (401, _) if !renewed => {
                 renewed = true;

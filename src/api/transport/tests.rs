@@ -9,26 +9,48 @@ fn headers(name: &'static str, value: &str) -> HeaderMap {
     )])
 }
 
-/// What makes a key is answered with its secret, once.
 #[test]
-fn an_answer_that_is_not_understood_is_shown_unless_it_may_hold_a_new_secret() {
+fn an_answer_that_is_not_understood_is_told_without_what_it_may_hold() {
     let credentials = Credentials {
         access_key_id: "AKIAIOSFODNN7EXAMPLE".to_owned(),
         secret_access_key: "own-secret".into(),
-        session_token: None,
+        session_token: Some("CANARYsessionTOKENexample".into()),
     };
-    let detail = |effect| {
+    let told = |body: &str, status, effect| {
         let reply = Reply {
-            status: 200,
-            body: Body(br#"{"SecretAccessKey": "canary"}"#.to_vec()),
+            status,
+            body: Body(body.as_bytes().to_vec()),
             ..Reply::default()
         };
-        let error = reply.into_answer("h", "CreateAccessKeyResponse", &credentials.secrets(), effect);
+        let error = reply.into_answer("h", "DescribeXResponse", &credentials.secrets(), effect);
         error.unwrap_err().to_string()
     };
-    assert!(detail(Effect::Describes).contains("canary"));
-    let told = detail(Effect::Changes);
-    assert!(!told.contains("canary") && told.contains("29 bytes"), "{told}");
+    let describing = |body: &str| told(body, 200, Effect::Describes);
+    for body in [
+        r#"{"SecretAccessKey": "canary"}"#,
+        "canary",
+        "<html><title>own/secret sessionTOK <b>canary</b></title></html>",
+        "<CANARYsessionTOKEN/>",
+    ] {
+        for effect in [Effect::Describes, Effect::Changes, Effect::Lends] {
+            let told = told(body, 200, effect).to_lowercase();
+            for secret in ["canary", "secret", "session"] {
+                assert!(!told.contains(secret), "{body}: {told}");
+            }
+        }
+        let refused = told(body, 400, Effect::Describes).to_lowercase();
+        assert!(
+            !refused.contains("canary") && !refused.contains("session"),
+            "{refused}"
+        );
+    }
+    assert!(describing("{}").contains("JSON, 2 bytes long"));
+    assert!(describing("<html><Title>Bad\n gateway</title>").contains("HTML titled `Bad gateway`"));
+    // It may hold the secret of a key that was just made.
+    assert!(!told("<Secret40/>", 200, Effect::Changes).contains("Secret40"));
+    let envelope = "<Response><Errors><Error><Code>Foo</Code><Message>cut: sessionTOKEN…</Message></Error></Errors></Response>";
+    let told = told(envelope, 400, Effect::Describes);
+    assert!(told.contains("Foo (HTTP 400): cut: [REDACTED]…"), "{told}");
 }
 
 #[test]
