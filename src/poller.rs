@@ -13,12 +13,13 @@ use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 use tracing::warn;
 
-use crate::api::{Client, Error, Reason};
+use crate::api::{Client, Error, Kept, Reason, aside};
 use crate::joined::Joined;
 use crate::metric::{self, Family};
 use crate::reading::Reading;
 use crate::resource::{Kind, Observation, Show, TargetsWriter};
 use crate::resources::regions;
+use crate::text::Text;
 pub use status::{Failure, Status, Watched};
 use told::Past;
 
@@ -164,7 +165,8 @@ impl Poll {
             self.tell(&outcome, begun.elapsed(), &mut past);
             if let (Ok(now), Some(before)) = (&outcome, before) {
                 let stale = before.is_older_than(self.stale_after);
-                changes::tell(self.kind, &before, now, stale);
+                let length = now.texts.iter().map(Text::length).sum();
+                aside::run(length, || changes::tell(self.kind, &before, now, stale));
             }
             let reading = status.borrow().reading.clone();
             let gone = reading.is_some_and(|reading| reading.is_older_than(self.stale_after));
@@ -274,13 +276,18 @@ impl Poll {
     }
 
     async fn observe(&self, at: Timestamp, begun: Instant, purpose: For) -> Result<Arc<Reading>, Error> {
-        let client = self.client.until(begun + self.time_limit());
+        let kept = Kept::default();
+        let client = self.client.until(begun + self.time_limit()).keeping(kept.clone());
         let account = client.account();
         let show = self.show.clone();
         let mut observation =
             Observation::new(self.kind, &account.name, account.provider, client.region(), show);
         observation.targets = (purpose == For::Scrapes).then(TargetsWriter::default);
+        observation.kept = kept;
         (self.kind.observe)(&client, &mut observation).await?;
+        if let Some(action) = self.kind.actions.last() {
+            client.has_room(action)?;
+        }
         Ok(Arc::new(Reading::new(observation, at, begun)))
     }
 

@@ -14,7 +14,7 @@ use std::collections::HashSet;
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::api::{Action, Client, Error};
+use crate::api::{Action, Client, Error, Kept};
 use crate::metric::{self, Family};
 use crate::provider::Provider;
 use crate::text::{Compressor, Text, TextWriter};
@@ -148,6 +148,8 @@ pub struct Observation {
     pub facts: Facts,
     /// Where instances are written as targets, if somebody may ask for those.
     pub targets: Option<TargetsWriter>,
+    /// What it keeps, counted: beyond a limit it takes no more, and the poll fails.
+    pub kept: Kept,
     /// The ids of those that were admitted.
     admitted: HashSet<String>,
     /// The labels that every sample carries.
@@ -187,6 +189,7 @@ impl Observation {
             first_skipped: None,
             facts: Facts::default(),
             targets: None,
+            kept: Kept::default(),
             admitted: HashSet::new(),
             stamp,
             families,
@@ -222,11 +225,27 @@ impl Observation {
             self.skip(&format!("{what} without {unsaid} (id `{id}`)"));
             return None;
         }
-        if !self.admitted.insert((*id).to_owned()) {
+        if self.is_too_long(what, id) || self.kept.is_too_much() || !self.admitted.insert((*id).to_owned()) {
             return None;
         }
+        self.keep_id(id);
         self.objects += 1;
         Some(texts)
+    }
+
+    /// Whether no id or name of either cloud is as long. It would stand on each of its lines: what has it is counted as
+    /// skipped.
+    pub fn is_too_long(&mut self, what: &str, id: &str) -> bool {
+        let is_too_long = id.len() > LONGEST_ID;
+        if is_too_long {
+            self.skip(&format!("{what} whose id or name has {} bytes", id.len()));
+        }
+        is_too_long
+    }
+
+    /// Counts an id that is kept beside the text.
+    pub fn keep_id(&self, id: &str) {
+        self.kept.add(id.len() + AROUND_AN_ID);
     }
 
     /// Begins a sample of one of the kind's own families.
@@ -247,6 +266,7 @@ impl Observation {
         Sample {
             text,
             compressor: &mut self.compressor,
+            kept: &self.kept,
         }
     }
 
@@ -303,6 +323,7 @@ impl Observation {
 pub struct Sample<'a> {
     text: &'a mut TextWriter,
     compressor: &'a mut Compressor,
+    kept: &'a Kept,
 }
 
 impl Sample<'_> {
@@ -330,12 +351,26 @@ impl Sample<'_> {
 
     /// Ends the line.
     pub fn value(self, value: f64) {
+        if self.kept.is_too_much() {
+            return self.text.forget();
+        }
         let line = &mut self.text.open;
         line.push_str("} ");
         metric::push_value(line, value);
-        self.text.end_line(self.compressor);
+        if let Some((plain, deflated)) = self.text.end_line(self.compressor) {
+            self.kept.add(deflated + plain / OF_A_PAGE);
+        }
     }
 }
+
+/// The longest of either cloud, ARNs, have some hundred characters.
+const LONGEST_ID: usize = 1 << 10;
+
+/// What a map of ids takes for each, beside its characters.
+const AROUND_AN_ID: usize = 64;
+
+/// Lines that compress to nothing have to be served all the same: they count a little.
+const OF_A_PAGE: usize = 32;
 
 /// Room for a name of either cloud, and for what is wrong with it.
 const LONGEST_TOLD: usize = 300;
@@ -352,5 +387,43 @@ mod tests {
         let told = observation.first_skipped.unwrap();
         assert!(told.starts_with("named ` [2J x"), "{told}");
         assert_eq!((told.len(), observation.skipped), (300, 2));
+    }
+
+    #[test]
+    fn beyond_a_limit_nothing_more_is_kept() {
+        static FAMILY: Family = Family::gauge("x", &["id", "noise"], "A test.");
+        static FAMILIES: [&Family; 1] = [&FAMILY];
+        let mut observation = Observation::of(&FAMILIES, "a", Provider::Aws, "r", Show::default());
+        observation.kept = Kept::up_to(1 << 20);
+        let mut most = 0;
+        for number in 0..1000_u32 {
+            let id = number.to_string();
+            if observation.admit("an x", [("id", &id)]).is_some() {
+                most = number;
+            }
+            let noise: String = std::iter::repeat_with(fastrand::alphanumeric)
+                .take(30_000)
+                .collect();
+            let sample = observation.sample(&FAMILY).label("id", &id);
+            sample.label("noise", &noise).value(1.0);
+        }
+        assert!(observation.kept.is_too_much());
+        assert!((30..100).contains(&most), "{most}");
+        let kept: usize = observation
+            .into_texts()
+            .iter()
+            .map(|text| text.deflated().len())
+            .sum();
+        assert!(kept < 3 << 19, "{kept}");
+    }
+
+    #[test]
+    fn ids_that_nothing_has_are_left_out_and_counted() {
+        let mut observation = Observation::of(&[], "a", Provider::Aws, "r", Show::default());
+        let long = "i".repeat(LONGEST_ID + 1);
+        assert_eq!(observation.admit("an x", [("id", &long)]), None);
+        assert_eq!((observation.objects, observation.skipped), (0, 1));
+        let told = observation.first_skipped.unwrap();
+        assert_eq!(told, "an x whose id or name has 1025 bytes");
     }
 }

@@ -111,12 +111,15 @@ fn inflating() -> impl FnMut((Bytes, usize)) -> String + Send {
 }
 
 impl TextWriter {
-    /// Ends the line.
-    pub fn end_line(&mut self, compressor: &mut Compressor) {
+    /// Ends the line. Gives the bytes of the chunk that this ends, as lines and compressed.
+    pub fn end_line(&mut self, compressor: &mut Compressor) -> Option<(usize, usize)> {
         self.open.push('\n');
-        if self.open.len() >= CHUNK {
-            self.seal(compressor);
-        }
+        (self.open.len() >= CHUNK).then(|| self.seal(compressor))
+    }
+
+    /// Forgets the line that is being written, and those that were not compressed yet.
+    pub fn forget(&mut self) {
+        self.open = String::new();
     }
 
     /// All that was written.
@@ -132,17 +135,16 @@ impl TextWriter {
         }))
     }
 
-    fn seal(&mut self, compressor: &mut Compressor) {
+    fn seal(&mut self, compressor: &mut Compressor) -> (usize, usize) {
         let before = self.deflated.len();
         compressor.append(&self.open, &mut self.deflated);
-        self.chunks.push(Chunk {
-            deflated: self.deflated.len() - before,
-            plain: self.open.len(),
-        });
+        let (plain, deflated) = (self.open.len(), self.deflated.len() - before);
+        self.chunks.push(Chunk { deflated, plain });
         let mut checksum = Crc::new();
         checksum.update(self.open.as_bytes());
         self.checksum.combine(&checksum);
         self.open.clear();
+        (plain, deflated)
     }
 }
 

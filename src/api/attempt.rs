@@ -9,7 +9,7 @@ use tracing::{debug, info, warn};
 
 use super::breaker::{Locked, Pass};
 use super::client::{Client, Told, failed, form};
-use super::transport::Unanswered;
+use super::transport::{Held, Unanswered};
 use super::{Account, Action, Cause, Effect, Endpoint, Error, Reason, clock, retry};
 use crate::credentials::Current;
 
@@ -19,7 +19,7 @@ impl Client {
         &self,
         action: &'static Action,
         parameters: &[(&str, &str)],
-    ) -> Result<String, Error> {
+    ) -> Result<Arrived, Error> {
         let endpoint = self.endpoint(action).map_err(|cause| failed(action, 0, cause))?;
         let body = form(endpoint, action, parameters);
         let call = Call {
@@ -53,7 +53,7 @@ impl Client {
 
     /// Sends one request, once key, place and budget allow it, and judges what came back. A clock that
     /// turns out to be off is corrected, and the request sent once more.
-    async fn attempt(&self, call: Call<'_>, key: &Current, attempts: &mut u32) -> Result<String, Tried> {
+    async fn attempt(&self, call: Call<'_>, key: &Current, attempts: &mut u32) -> Result<Arrived, Tried> {
         let region = &*self.region;
         let credential = &*region.account.credential;
         let waiting = async {
@@ -119,7 +119,7 @@ impl Client {
         call: Call<'_>,
         key: &Current,
         attempts: &mut u32,
-    ) -> (Result<String, Unanswered>, Option<i64>) {
+    ) -> (Result<Arrived, Unanswered>, Option<i64>) {
         let Call {
             endpoint,
             action,
@@ -146,8 +146,11 @@ impl Client {
             .and_then(|reply| reply.skew)
             .map(|skew| skew.as_secs());
         let root = format!("{}Response", action.name);
-        let outcome = reply.and_then(|reply| {
-            Ok(reply.into_answer(&endpoint.host(), &root, &key.credentials.secrets(), action.effect)?)
+        let outcome = reply.and_then(|mut reply| {
+            let held = std::mem::take(&mut reply.held);
+            let secrets = key.credentials.secrets();
+            let text = reply.into_answer(&endpoint.host(), &root, &secrets, action.effect)?;
+            Ok(Arrived { text, _held: held })
         });
         debug!(
             account = name,
@@ -180,8 +183,8 @@ impl Client {
         pass: &mut Pass<'_>,
         action: &Action,
         key: &Current,
-        outcome: Result<String, Unanswered>,
-    ) -> Result<String, Tried> {
+        outcome: Result<Arrived, Unanswered>,
+    ) -> Result<Arrived, Tried> {
         let unanswered = match outcome {
             Ok(body) => {
                 self.accepted(pass);
@@ -367,6 +370,12 @@ fn failed_with(key: &Current, action: &'static Action, attempts: u32, cause: Cau
         key_suffix: Some(key.credentials.suffix().to_owned()),
         ..failed(action, attempts, cause)
     }
+}
+
+/// The body of an answer, and its share of what may be under way.
+pub(super) struct Arrived {
+    pub(super) text: String,
+    _held: Held,
 }
 
 /// What is sent with each attempt.

@@ -11,8 +11,9 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tracing::info;
 
+use super::attempt::Arrived;
 use super::budget::Budget;
-use super::{Account, Action, Cause, Endpoint, Endpoints, Error, Paging, Reason, xml};
+use super::{Account, Action, Cause, Endpoint, Endpoints, Error, Kept, Paging, Reason, Service, aside, xml};
 use crate::provider::Provider;
 use crate::repeated::Repeated;
 
@@ -21,6 +22,8 @@ use crate::repeated::Repeated;
 pub struct Client {
     pub(super) region: Arc<Region>,
     pub(super) deadline: Instant,
+    /// What is kept of its answers.
+    kept: Kept,
 }
 
 #[derive(Debug)]
@@ -52,6 +55,7 @@ impl Client {
         let share = account.credential.share();
         Self {
             deadline: Instant::now(),
+            kept: Kept::default(),
             region: Arc::new(Region {
                 account,
                 name,
@@ -68,9 +72,23 @@ impl Client {
     #[must_use]
     pub fn until(&self, deadline: Instant) -> Self {
         Self {
-            region: Arc::clone(&self.region),
             deadline,
+            ..self.clone()
         }
+    }
+
+    /// The same client for one poll: once more is kept of its answers than may be, it fails.
+    #[must_use]
+    pub fn keeping(self, kept: Kept) -> Self {
+        Self { kept, ..self }
+    }
+
+    /// An error once more is kept than may be.
+    pub fn has_room(&self, action: &'static Action) -> Result<(), Error> {
+        if self.kept.is_too_much() {
+            return Err(failed(action, 1, Cause::TooMuch));
+        }
+        Ok(())
     }
 
     /// The account spoken for.
@@ -110,8 +128,9 @@ impl Client {
         read: impl FnOnce(&mut xml::Reader<'_>) -> Result<T, xml::Error>,
     ) -> Result<T, Error> {
         // The one answer of a cloud that holds a secret is among these.
-        let answer = Zeroizing::new(self.call(action, parameters).await?);
-        self.read(action, &answer, read)
+        let mut answer = self.call(action, parameters).await?;
+        let text = Zeroizing::new(std::mem::take(&mut answer.text));
+        self.read(action, &text, read)
     }
 
     /// Lists every page of an action. `read` takes one page and gives the cursor of the next.
@@ -130,7 +149,7 @@ impl Client {
             let foreseen = action
                 .paging
                 .as_ref()
-                .and_then(|paging| foreseen(&answer, paging));
+                .and_then(|paging| foreseen(&answer.text, paging));
             let foreseen = foreseen.filter(|next| page < PAGES_LIMIT && !cursors.contains(next));
             let mut ahead = foreseen
                 .as_deref()
@@ -139,7 +158,7 @@ impl Client {
                 Some(asking) => poll!(asking),
                 None => Poll::Pending,
             };
-            let next = self.read(action, &answer, &mut read)?;
+            let next = self.read(action, &answer.text, &mut read)?;
             // Both clouds may send an empty cursor behind the last page.
             let next = next.map(|next| next.trim().to_owned());
             let Some(next) = next.filter(|next| !next.is_empty() && action.paging.is_some()) else {
@@ -168,7 +187,7 @@ impl Client {
         action: &'static Action,
         parameters: &[(&str, &str)],
         cursor: Option<&str>,
-    ) -> Result<String, Error> {
+    ) -> Result<Arrived, Error> {
         let Some(paging) = &action.paging else {
             return self.call(action, parameters).await;
         };
@@ -218,7 +237,14 @@ impl Client {
         answer: &str,
         read: impl FnOnce(&mut xml::Reader<'_>) -> Result<T, xml::Error>,
     ) -> Result<T, Error> {
-        action.read(answer, read).map_err(|error| {
+        let read = aside::run(answer.len(), || action.read(answer, read));
+        // Kinds of EC2 write what they read into their text, which counts; of the others, all is held until it is whole,
+        // and a document is about half names.
+        if action.service != Service::Ec2 {
+            self.kept.add(answer.len() / 2);
+        }
+        self.has_room(action)?;
+        read.map_err(|error| {
             let endpoint = self.region.endpoints.of(action.service);
             let cause = Cause::Malformed {
                 host: endpoint.map_or_else(String::new, Endpoint::host),

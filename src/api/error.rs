@@ -162,6 +162,13 @@ pub enum Cause {
         /// Pages read.
         page: u32,
     },
+    /// Answers whose content would take all memory.
+    #[error(
+        "what the answers hold takes more than {} MiB: name fewer `tags`, divide the account's regions and kinds, or choose \
+         instances by `filters`, if it is the right endpoint",
+        super::kept::LIMIT >> 20
+    )]
+    TooMuch,
 }
 
 impl Error {
@@ -257,7 +264,7 @@ impl Cause {
             Self::NoKey(no_key) => no_key.reason(),
             Self::Unlent { reason, .. } => *reason,
             Self::Timeout { .. } | Self::NoTime { .. } => Reason::Timeout,
-            Self::Malformed { .. } | Self::Endless { .. } => Reason::Malformed,
+            Self::Malformed { .. } | Self::Endless { .. } | Self::TooMuch => Reason::Malformed,
             Self::NoEndpoint { .. } => Reason::Other,
         }
     }

@@ -5,6 +5,7 @@
 //! Resources ask through [`Client::ask`] (one answer) and [`Client::list`] (every page).
 
 pub mod answer;
+pub(crate) mod aside;
 mod attempt;
 pub mod breaker;
 pub mod budget;
@@ -13,6 +14,7 @@ mod clock;
 mod credential;
 pub mod endpoint;
 pub mod error;
+mod kept;
 mod lending;
 mod metrics;
 pub mod retry;
@@ -33,6 +35,7 @@ pub use credential::{Credential, Users};
 pub(crate) use endpoint::are_of_one_partition;
 pub use endpoint::{Endpoint, Endpoints, NoEndpoint, Override, Service, Variant};
 pub use error::{Cause, Error, NoKey, Reason};
+pub use kept::Kept;
 pub use lending::{Teller, read_lease};
 pub use metrics::{FAMILIES, Metrics};
 pub use transport::{BadTransport, Contents, Needs, Transport};

@@ -30,7 +30,8 @@ fn first_backoff(cause: &Cause) -> Option<Duration> {
         | Cause::Locked { .. }
         | Cause::Malformed { .. }
         | Cause::NoEndpoint { .. }
-        | Cause::Endless { .. } => None,
+        | Cause::Endless { .. }
+        | Cause::TooMuch => None,
     }
 }
 
@@ -118,6 +119,7 @@ mod tests {
                 false,
             ),
             (Cause::Endless { page: 2 }, false),
+            (Cause::TooMuch, false),
         ];
         for (cause, expected) in cases {
             assert_eq!(backoff(&cause, 2, 1.0).is_some(), expected, "{cause:?}");

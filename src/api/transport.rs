@@ -1,5 +1,6 @@
 //! One signed request over HTTP, and what came back.
 
+mod room;
 mod setup;
 
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -18,8 +19,10 @@ use super::xml;
 use crate::credentials::Credentials;
 use crate::redaction::Redaction;
 use crate::sigv4::{self, Request, Scope};
+use room::ROOM;
 use setup::CONNECT_TIMEOUT;
 
+pub(super) use room::Held;
 pub(super) use setup::trusting;
 pub use setup::{BadTransport, Contents, Needs};
 
@@ -37,6 +40,8 @@ pub(super) struct Reply {
     status: u16,
     /// It may hold a key.
     body: Body,
+    /// The body's share of what long answers have together. Whoever keeps the body keeps it.
+    pub(super) held: Held,
     request_id: Option<String>,
     retry_after: Option<Duration>,
     /// The cloud's clock minus ours, to the second.
@@ -253,6 +258,7 @@ async fn read(
     let mut reply = Reply {
         status,
         body: Body::default(),
+        held: Held::default(),
         request_id: header("x-amzn-requestid").or_else(|| header("x-amz-request-id")),
         retry_after: retry_after(headers),
         skew: http_date(headers, DATE.as_str()).map(|date| date.duration_since(Timestamp::now())),
@@ -287,6 +293,7 @@ async fn read(
         if chunk.len() > room && success {
             return Err(too_large());
         }
+        ROOM.hold(&mut reply.held, reply.body.0.len() + chunk.len()).await;
         make_room(&mut reply.body.0, chunk.len(), limit);
         reply
             .body

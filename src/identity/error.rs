@@ -63,6 +63,7 @@ pub(super) fn is_surely_undone(error: &api::Error) -> bool {
         Cause::Unreachable { .. }
         | Cause::Timeout { .. }
         | Cause::Malformed { .. }
-        | Cause::Endless { .. } => false,
+        | Cause::Endless { .. }
+        | Cause::TooMuch => false,
     }
 }

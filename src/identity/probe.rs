@@ -124,7 +124,8 @@ pub(super) fn verdict(cause: &Cause) -> Option<Verdict> {
         | Cause::Unreachable { .. }
         | Cause::Timeout { .. }
         | Cause::Malformed { .. }
-        | Cause::Endless { .. } => Verdict::Unknown(cause.to_string()),
+        | Cause::Endless { .. }
+        | Cause::TooMuch => Verdict::Unknown(cause.to_string()),
     })
 }
 

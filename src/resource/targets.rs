@@ -28,9 +28,10 @@ pub struct Target {
 }
 
 impl TargetsWriter {
-    /// Adds a target. What is no address is none. Of labels with one name, the last holds.
+    /// Adds a target, and gives by how many bytes that makes it longer. What is no address is none. Of labels with one
+    /// name, the last holds.
     #[expect(clippy::missing_panics_doc, reason = "writing to a Vec cannot fail")]
-    pub fn push(&mut self, private: &str, public: &str, labels: &[(&str, &str)]) {
+    pub fn push(&mut self, private: &str, public: &str, labels: &[(&str, &str)]) -> usize {
         let address = |text: &str| {
             let address: Option<IpAddr> = text.trim().parse().ok();
             address.map_or_else(String::new, |address| address.to_string())
@@ -47,8 +48,11 @@ impl TargetsWriter {
             serde_json::Value::Object(object)
         );
         let encoder = || DeflateEncoder::new(Vec::new(), Compression::fast());
-        let written = self.0.get_or_insert_with(encoder).write_all(line.as_bytes());
+        let encoder = self.0.get_or_insert_with(encoder);
+        let before = encoder.total_out();
+        let written = encoder.write_all(line.as_bytes());
         written.expect("writing to a Vec cannot fail");
+        usize::try_from(encoder.total_out() - before).unwrap_or(usize::MAX)
     }
 
     /// All that was written.

@@ -155,6 +155,9 @@ pub fn read(answer: &str, observation: &mut Observation) -> Result<Option<String
 /// Shows an instance, unless it was shown before, cannot be understood, or is none that the settings are about.
 /// Between two pages an instance may move from one to the other.
 fn show(instance: &Instance<'_>, observation: &mut Observation) {
+    if observation.kept.is_too_much() || observation.is_too_long("an instance", instance.id.trim()) {
+        return;
+    }
     let listed = observation.facts.instances.get_or_insert_default();
     match instance.understood() {
         Ok((id, state)) => {
@@ -163,7 +166,9 @@ fn show(instance: &Instance<'_>, observation: &mut Observation) {
             }
             let known = OUTSCALE_STATES.into_iter().find(|known| *known == state);
             let state_kept = known.map_or_else(|| Cow::Owned(state.to_owned()), Cow::Borrowed);
+            observation.kept.add(state_kept.len());
             listed.states.insert(id.to_owned(), state_kept);
+            observation.keep_id(id);
             if observation.show.selection.keeps(&instance.tags) {
                 write(instance, id, state, observation);
                 target::write(instance, id, state, observation);
@@ -177,6 +182,7 @@ fn show(instance: &Instance<'_>, observation: &mut Observation) {
                 listed.is_whole = false;
             } else {
                 listed.states.entry(id.to_owned()).or_default();
+                observation.keep_id(id);
             }
             let id: String = id.chars().take(64).collect();
             observation.skip(&format!("an instance without {missing} (id `{id}`)"));
@@ -258,6 +264,10 @@ fn read_reservation<'a>(xml: &mut Reader<'a>) -> Result<Vec<Instance<'a>>, xml::
             })?,
             _ => xml.skip()?,
         }
+    }
+    // It is twelve digits, and is copied for each instance.
+    if owner_id.len() > LONGEST_OWNER {
+        owner_id = Cow::default();
     }
     for instance in &mut instances {
         instance.owner_id.clone_from(&owner_id);
@@ -375,6 +385,9 @@ fn write(instance: &Instance<'_>, id: &str, state: &str, observation: &mut Obser
             .value(1.0);
     }
 }
+
+/// Far more than the number of an account.
+const LONGEST_OWNER: usize = 256;
 
 /// The time at the end of `User initiated (2024-11-22 15:40:00 GMT)`, in seconds.
 fn state_changed(reason: &str) -> Option<f64> {

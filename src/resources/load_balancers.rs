@@ -158,6 +158,8 @@ impl Listed {
         read_page(page, &mut |load_balancer| {
             if load_balancer.name.is_empty() {
                 observation.skip("a load balancer without LoadBalancerName");
+            } else if observation.is_too_long("a load balancer", &load_balancer.name) {
+                // It would be a label of each of its backends.
             } else if self.names.insert(load_balancer.name.clone()) {
                 self.load_balancers.push(load_balancer);
             }

@@ -264,6 +264,10 @@ impl Seen {
             observation.skip(&format!("{what} without ARN or name"));
             return false;
         }
+        // They would be labels of each of its targets.
+        if observation.is_too_long(what, arn) || observation.is_too_long(what, name) {
+            return false;
+        }
         if !self.arns.insert(arn.to_owned()) {
             return false;
         }

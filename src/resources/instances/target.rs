@@ -117,7 +117,8 @@ pub(super) fn write(instance: &Instance<'_>, id: &str, state: &str, observation:
         .iter()
         .map(|(name, value)| (name.as_str(), *value))
         .collect();
-    targets.push(&instance.private_ip, &instance.public_ip, &labels);
+    let more = targets.push(&instance.private_ip, &instance.public_ip, &labels);
+    observation.kept.add(more);
 }
 
 /// The subnets of the interfaces, each once, in the cloud's order.

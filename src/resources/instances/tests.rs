@@ -1,4 +1,13 @@
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::time::Instant;
+
 use super::*;
+use crate::api::{Cause, Kept};
+use crate::credentials::Credentials;
+use crate::demo::{Cloud, Options};
+use crate::identity::Place;
 use crate::resource::{Show, StateSeries};
 use crate::resources::tests::plain;
 
@@ -139,6 +148,73 @@ fn instance_that_says_its_state_the_second_time_is_shown() {
     assert_eq!((observation.objects, observation.skipped), (1, 2));
     let instances = observation.facts.instances.as_ref().unwrap();
     assert_eq!((&*instances.states["i-1"], instances.is_whole), ("stopped", true));
+}
+
+#[test]
+fn owner_longer_than_any_is_not_copied_for_each_instance() {
+    // With a reference in it, it is a copy and no part of the answer.
+    let owner = |letters: usize| format!("<ownerId>&amp;{}</ownerId>", "1".repeat(letters));
+    for (letters, kept) in [(12, 13), (1_000, 0)] {
+        let document = format!(
+            "<r><instancesSet><item/><item/></instancesSet>{}</r>",
+            owner(letters)
+        );
+        let instances = read_reservation(&mut Reader::open(&document, "r").unwrap()).unwrap();
+        assert!(instances.iter().all(|instance| instance.owner_id.len() == kept));
+    }
+}
+
+#[tokio::test]
+async fn listing_that_is_more_than_may_be_kept_fails_before_it_is_whole() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let options = Options {
+        provider: Provider::Aws,
+        instances: 4_000,
+        load_balancers: 0,
+        target_groups: 0,
+        alive: false,
+        ..Options::default()
+    };
+    let cloud = Cloud::start(options, listener).await.unwrap();
+    let key = cloud.create_describe_only_user("watcher", &["ec2:DescribeInstances"]);
+    let place = Place {
+        provider: Provider::Aws,
+        regions: vec!["eu-west-2".to_owned()],
+        endpoint_url: Some(cloud.url().parse().unwrap()),
+        ca_bundle: None,
+        client_certificate: None,
+        requests_per_second: 100.0,
+    };
+    let key = Credentials {
+        access_key_id: key.access_key_id,
+        secret_access_key: key.secret_access_key,
+        session_token: None,
+    };
+    let client = place.clients_with(&key, 0).unwrap().remove(0);
+    for (limit, is_whole) in [(64 << 10, false), (16 << 20, true)] {
+        cloud.forget_requests();
+        let kept = Kept::up_to(limit);
+        let client = client
+            .until(Instant::now() + Duration::from_secs(600))
+            .keeping(kept.clone());
+        let mut observation = Observation::new(&KIND, "a", Provider::Aws, "r", Show::default());
+        observation.kept = kept;
+        let listed = observe(&client, &mut observation).await;
+        let asked = cloud.requests().len();
+        if is_whole {
+            listed.unwrap();
+            assert_eq!((observation.objects, asked), (4_000, 4));
+        } else {
+            let error = listed.unwrap_err();
+            assert!(matches!(error.cause, Cause::TooMuch), "{error}");
+            // The page behind the first is asked for while that one is read.
+            assert!(
+                observation.objects < 1_000 && asked <= 2,
+                "{} {asked}",
+                observation.objects
+            );
+        }
+    }
 }
 
 #[test]
