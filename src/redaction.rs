@@ -211,9 +211,14 @@ mod tests {
         Redaction::of(&secrets).clean(text.to_owned())
     }
 
+    /// The token, with each of its letters written in another way.
+    fn each(written: impl Fn(char) -> String) -> String {
+        TOKEN.chars().map(written).collect::<Vec<_>>().concat()
+    }
+
     /// Whether there is a piece of the token, or of one of its writings, in the text.
     fn is_told(text: &str) -> bool {
-        let hex: String = TOKEN.bytes().map(|byte| format!("{byte:02X}")).collect();
+        let hex = each(|letter| format!("{:02X}", u32::from(letter)));
         let pieces = |written: &str, length: usize| {
             let windows = written.as_bytes().windows(length);
             let mut windows = windows.map(|piece| String::from_utf8(piece.to_vec()).unwrap());
@@ -225,15 +230,9 @@ mod tests {
     #[test]
     fn token_is_taken_out_however_it_is_written() {
         let quoted: String = form_urlencoded::byte_serialize(TOKEN.as_bytes()).collect();
-        let references: String = TOKEN
-            .chars()
-            .map(|letter| format!("&#{};", u32::from(letter)))
-            .collect();
-        let escaped: String = TOKEN
-            .chars()
-            .map(|letter| format!("\\u{:04x}", u32::from(letter)))
-            .collect();
-        let hex: String = TOKEN.bytes().map(|byte| format!("{byte:02X}")).collect();
+        let references = each(|letter| format!("&#{};", u32::from(letter)));
+        let escaped = each(|letter| format!("\\u{:04x}", u32::from(letter)));
+        let hex = each(|letter| format!("{:02X}", u32::from(letter)));
         let writings = [
             TOKEN.to_owned(),
             TOKEN.to_uppercase(),
@@ -303,7 +302,7 @@ mod tests {
 
     #[test]
     fn pieces_apart_are_taken_out_each_and_a_short_secret_whole() {
-        let told = cleaned(&format!("{} and {} é is short", &TOKEN[..20], &TOKEN[30..50]));
+        let told = cleaned("FwoGZXIvYXdz and Zx+Cv=BnQp é is short");
         assert_eq!(told, "[REDACTED] and [REDACTED] é is [REDACTED]");
     }
 }

@@ -23,7 +23,7 @@ pub enum Error {
         detail: &'static str,
     },
     /// XML, but another document.
-    #[error("its root element is {}", .found.as_ref().map_or("none of an API".to_owned(), |name| format!("<{name}>")))]
+    #[error("its root element is {}", .found.as_ref().map_or_else(|| "none of an API".to_owned(), |name| format!("<{name}>")))]
     Root {
         /// The name of the root, if it looks like one: it is of the other side's making.
         found: Option<String>,
