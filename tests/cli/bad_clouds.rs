@@ -43,12 +43,16 @@ async fn server_that_is_no_cloud_is_told_by_reason_and_host() {
         (
             "http",
             Answer::Bytes(JSON),
-            &["(malformed)", "is this the right endpoint?"],
+            &[
+                "(malformed)",
+                "JSON, 10 bytes long",
+                "is this the right endpoint?",
+            ],
         ),
         (
             "http",
             Answer::Bytes(TEXT),
-            &["(malformed)", "is this the right endpoint?"],
+            &["(malformed)", "text, 5 bytes long", "is this the right endpoint?"],
         ),
         (
             "http",
@@ -58,7 +62,7 @@ async fn server_that_is_no_cloud_is_told_by_reason_and_host() {
         (
             "http",
             Answer::Bytes(FORBIDDEN),
-            &["(denied)", "HTTP 403", "<html>no</h1>"],
+            &["(denied)", "HTTP 403", "HTML, 13 bytes long"],
         ),
         ("http", Answer::Bytes(MOVED), &["(malformed)", "HTTP 301"]),
         ("http", Answer::Bytes(TLS_ALERT), &["(unreachable)", CHECK]),
