@@ -3,6 +3,7 @@
 mod room;
 mod setup;
 
+use std::pin::pin;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{CONTENT_TYPE, DATE, HOST, HeaderMap, HeaderValue, RETRY_AFTER};
 use secrecy::zeroize::{Zeroize as _, Zeroizing};
 use secrecy::{ExposeSecret as _, SecretString};
+use tokio::time::Instant;
 
 use super::Effect;
 use super::answer::{Answer, described};
@@ -19,7 +21,7 @@ use super::xml;
 use crate::credentials::Credentials;
 use crate::redaction::Redaction;
 use crate::sigv4::{self, Request, Scope};
-use room::ROOM;
+use room::{ROOM, Waits};
 use setup::CONNECT_TIMEOUT;
 
 pub(super) use room::Held;
@@ -95,9 +97,11 @@ impl Transport {
         at: Timestamp,
         remaining: Duration,
     ) -> Result<Reply, Unanswered> {
+        // What it waits for others is added, as far as time remains.
         let within = ATTEMPT_TIMEOUT.min(remaining);
         // The status, once there is one: an answer that is cut after it has told what matters of the key.
         let status = AtomicU16::new(0);
+        let waits = Waits::default();
         let exchange = async {
             let mut request = self.http.post(endpoint.url.clone()).body(form.to_owned());
             for (name, value) in headers(endpoint, credentials, form, at) {
@@ -114,25 +118,35 @@ impl Transport {
                 }
             })?;
             status.store(response.status().as_u16(), Ordering::Relaxed);
-            Ok(read(endpoint, response, within).await?)
+            Ok(read(endpoint, response, within, &waits).await?)
         };
-        tokio::time::timeout(within, exchange).await.unwrap_or_else(|_| {
-            let status = status.load(Ordering::Relaxed);
-            if status != 0 && !is_success(status) {
-                return Ok(Reply {
-                    status,
-                    ..Reply::default()
-                });
+        let mut exchange = pin!(exchange);
+        let begun = Instant::now();
+        let mut limit = within;
+        loop {
+            if let Ok(outcome) = tokio::time::timeout_at(begun + limit, &mut exchange).await {
+                return outcome;
             }
-            let cause = Cause::Timeout {
-                host: endpoint.host(),
-                within,
-            };
-            Err(Unanswered {
-                cause,
-                may_have_arrived: status == 0,
-                is_unsent: false,
-            })
+            let before = std::mem::replace(&mut limit, (within + waits.time()).min(remaining));
+            if limit <= before {
+                break;
+            }
+        }
+        let status = status.load(Ordering::Relaxed);
+        if status != 0 && !is_success(status) {
+            return Ok(Reply {
+                status,
+                ..Reply::default()
+            });
+        }
+        let cause = Cause::Timeout {
+            host: endpoint.host(),
+            within,
+        };
+        Err(Unanswered {
+            cause,
+            may_have_arrived: status == 0,
+            is_unsent: false,
         })
     }
 }
@@ -246,6 +260,7 @@ async fn read(
     endpoint: &Endpoint,
     mut response: reqwest::Response,
     within: Duration,
+    waits: &Waits,
 ) -> Result<Reply, Cause> {
     let status = response.status().as_u16();
     let headers = response.headers();
@@ -293,7 +308,8 @@ async fn read(
         if chunk.len() > room && success {
             return Err(too_large());
         }
-        ROOM.hold(&mut reply.held, reply.body.0.len() + chunk.len()).await;
+        let wanted = reply.body.0.len() + chunk.len();
+        ROOM.hold(&mut reply.held, wanted, waits).await;
         make_room(&mut reply.body.0, chunk.len(), limit);
         reply
             .body

@@ -3,7 +3,11 @@
 //! Short answers take none of it and wait for nobody. Long ones share it as they arrive; once it is all taken, one of
 //! them after the other goes on, so that none waits for what another one, waiting too, holds.
 
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::Instant;
 
 /// What long answers share.
 pub(super) struct Room {
@@ -19,6 +23,25 @@ pub(in super::super) struct Held {
     beyond: Option<SemaphorePermit<'static>>,
 }
 
+/// How long an answer has waited for others: no fault of whoever sends it.
+#[derive(Default)]
+pub(super) struct Waits(Mutex<(Duration, Option<Instant>)>);
+
+impl Waits {
+    /// So far.
+    pub(super) fn time(&self) -> Duration {
+        let (before, since) = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        before + since.map(|since| since.elapsed()).unwrap_or_default()
+    }
+
+    async fn during(&self, waiting: impl Future<Output = ()>) {
+        let set = |waits| *self.0.lock().unwrap_or_else(PoisonError::into_inner) = waits;
+        set((self.time(), Some(Instant::now())));
+        waiting.await;
+        set((self.time(), None));
+    }
+}
+
 impl Room {
     const fn of(pieces: usize) -> Self {
         Self {
@@ -28,8 +51,14 @@ impl Room {
     }
 
     /// Waits until an answer may have so many bytes.
-    pub(super) async fn hold(&'static self, held: &mut Held, bytes: usize) {
+    pub(super) async fn hold(&'static self, held: &mut Held, bytes: usize, waits: &Waits) {
         // The first piece of each is free.
+        if held.pieces.len() < bytes / PIECE {
+            waits.during(self.take(held, bytes)).await;
+        }
+    }
+
+    async fn take(&'static self, held: &mut Held, bytes: usize) {
         while held.beyond.is_none() && held.pieces.len() < bytes / PIECE {
             tokio::select! {
                 biased;
@@ -55,24 +84,30 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn long_answers_share_what_there_is_and_go_on_one_by_one() {
         static ROOM: Room = Room::of(3);
+        let waits = Waits::default();
         let [mut first, mut second, mut third] = [(); 3].map(|()| Held::default());
-        // Both are in the middle, and nothing is left.
-        ROOM.hold(&mut first, 2 * PIECE).await;
-        ROOM.hold(&mut second, PIECE).await;
-        ROOM.hold(&mut third, PIECE - 1).await;
-        ROOM.hold(&mut first, 64 * PIECE).await;
+        // All are in the middle, and nothing is left.
+        ROOM.hold(&mut first, 2 * PIECE, &waits).await;
+        ROOM.hold(&mut second, PIECE, &waits).await;
+        ROOM.hold(&mut third, PIECE - 1, &waits).await;
+        ROOM.hold(&mut first, 64 * PIECE, &waits).await;
+        assert_eq!(waits.time(), Duration::ZERO);
         {
-            let mut waiting = pin!(ROOM.hold(&mut second, 64 * PIECE));
+            let mut waiting = pin!(ROOM.hold(&mut second, 64 * PIECE, &waits));
             assert!(poll!(&mut waiting).is_pending());
-            ROOM.hold(&mut Held::default(), PIECE - 1).await;
+            ROOM.hold(&mut Held::default(), PIECE - 1, &waits).await;
+            tokio::time::advance(Duration::from_secs(5)).await;
             drop(first);
             waiting.await;
         }
+        // For which nobody is blamed.
+        tokio::time::advance(Duration::from_secs(3)).await;
+        assert_eq!(waits.time(), Duration::from_secs(5));
         drop(second);
-        ROOM.hold(&mut third, 3 * PIECE).await;
+        ROOM.hold(&mut third, 3 * PIECE, &waits).await;
         assert!(third.beyond.is_none());
     }
 }
