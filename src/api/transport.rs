@@ -21,7 +21,7 @@ use super::xml;
 use crate::credentials::Credentials;
 use crate::redaction::Redaction;
 use crate::sigv4::{self, Request, Scope};
-use room::{ROOM, Waits};
+use room::{Room, Waits};
 use setup::CONNECT_TIMEOUT;
 
 pub(super) use room::Held;
@@ -34,6 +34,8 @@ pub use setup::{BadTransport, Contents, Needs};
 pub struct Transport {
     http: reqwest::Client,
     contents: Contents,
+    /// For long answers.
+    room: Room,
 }
 
 /// An answer, of whatever status.
@@ -118,7 +120,7 @@ impl Transport {
                 }
             })?;
             status.store(response.status().as_u16(), Ordering::Relaxed);
-            Ok(read(endpoint, response, within, &waits).await?)
+            Ok(read(endpoint, response, within, (&self.room, &waits)).await?)
         };
         let mut exchange = pin!(exchange);
         let begun = Instant::now();
@@ -260,7 +262,7 @@ async fn read(
     endpoint: &Endpoint,
     mut response: reqwest::Response,
     within: Duration,
-    waits: &Waits,
+    (room, waits): (&Room, &Waits),
 ) -> Result<Reply, Cause> {
     let status = response.status().as_u16();
     let headers = response.headers();
@@ -304,18 +306,18 @@ async fn read(
             Err(error) if success => return Err(broken(endpoint, error, within)),
             Ok(None) | Err(_) => break,
         };
-        let room = limit - reply.body.0.len();
-        if chunk.len() > room && success {
+        let left = limit - reply.body.0.len();
+        if chunk.len() > left && success {
             return Err(too_large());
         }
         let wanted = reply.body.0.len() + chunk.len();
-        ROOM.hold(&mut reply.held, wanted, waits).await;
+        room.hold(&mut reply.held, wanted, waits).await;
         make_room(&mut reply.body.0, chunk.len(), limit);
         reply
             .body
             .0
-            .extend_from_slice(chunk.get(..room.min(chunk.len())).unwrap_or_default());
-        if chunk.len() > room {
+            .extend_from_slice(chunk.get(..left.min(chunk.len())).unwrap_or_default());
+        if chunk.len() > left {
             break;
         }
     }

@@ -1,26 +1,27 @@
-//! Memory for the answers that are under way, of all accounts together.
+//! Memory for the answers that are under way, of all accounts that are reached in one way.
 //!
 //! Short answers take none of it and wait for nobody. Long ones share it as they arrive; once it is all taken, one of
 //! them after the other goes on, so that none waits for what another one, waiting too, holds.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-/// What long answers share.
+/// What long answers share. Cloned cheaply; clones are the same room.
+#[derive(Debug, Clone)]
 pub(super) struct Room {
-    pieces: Semaphore,
+    pieces: Arc<Semaphore>,
     /// For the one that goes on when there are no pieces left.
-    beyond: Semaphore,
+    beyond: Arc<Semaphore>,
 }
 
 /// What an answer has of it, until it is dropped.
 #[derive(Default)]
 pub(in super::super) struct Held {
-    pieces: Vec<SemaphorePermit<'static>>,
-    beyond: Option<SemaphorePermit<'static>>,
+    pieces: Vec<OwnedSemaphorePermit>,
+    beyond: Option<OwnedSemaphorePermit>,
 }
 
 /// How long an answer has waited for others: no fault of whoever sends it.
@@ -43,35 +44,41 @@ impl Waits {
 }
 
 impl Room {
-    const fn of(pieces: usize) -> Self {
+    fn of(pieces: usize) -> Self {
         Self {
-            pieces: Semaphore::const_new(pieces),
-            beyond: Semaphore::const_new(1),
+            pieces: Arc::new(Semaphore::new(pieces)),
+            beyond: Arc::new(Semaphore::new(1)),
         }
     }
 
     /// Waits until an answer may have so many bytes.
-    pub(super) async fn hold(&'static self, held: &mut Held, bytes: usize, waits: &Waits) {
+    pub(super) async fn hold(&self, held: &mut Held, bytes: usize, waits: &Waits) {
         // The first piece of each is free.
         if held.pieces.len() < bytes / PIECE {
             waits.during(self.take(held, bytes)).await;
         }
     }
 
-    async fn take(&'static self, held: &mut Held, bytes: usize) {
+    async fn take(&self, held: &mut Held, bytes: usize) {
         while held.beyond.is_none() && held.pieces.len() < bytes / PIECE {
             tokio::select! {
                 biased;
-                piece = self.pieces.acquire() => held.pieces.extend(piece.ok()),
-                beyond = self.beyond.acquire() => held.beyond = beyond.ok(),
+                piece = Arc::clone(&self.pieces).acquire_owned() => held.pieces.extend(piece.ok()),
+                beyond = Arc::clone(&self.beyond).acquire_owned() => held.beyond = beyond.ok(),
             }
         }
     }
 }
 
+impl Default for Room {
+    fn default() -> Self {
+        Self::of(PIECES)
+    }
+}
+
 /// Ten pages of a thousand instances at once. With the one that goes on beyond, at most twice the longest answer is
 /// under way.
-pub(super) static ROOM: Room = Room::of(64);
+const PIECES: usize = 64;
 
 /// Longer than most answers.
 const PIECE: usize = 1 << 20;
@@ -86,19 +93,19 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn long_answers_share_what_there_is_and_go_on_one_by_one() {
-        static ROOM: Room = Room::of(3);
+        let room = Room::of(3);
         let waits = Waits::default();
         let [mut first, mut second, mut third] = [(); 3].map(|()| Held::default());
         // All are in the middle, and nothing is left.
-        ROOM.hold(&mut first, 2 * PIECE, &waits).await;
-        ROOM.hold(&mut second, PIECE, &waits).await;
-        ROOM.hold(&mut third, PIECE - 1, &waits).await;
-        ROOM.hold(&mut first, 64 * PIECE, &waits).await;
+        room.hold(&mut first, 2 * PIECE, &waits).await;
+        room.hold(&mut second, PIECE, &waits).await;
+        room.hold(&mut third, PIECE - 1, &waits).await;
+        room.hold(&mut first, 64 * PIECE, &waits).await;
         assert_eq!(waits.time(), Duration::ZERO);
         {
-            let mut waiting = pin!(ROOM.hold(&mut second, 64 * PIECE, &waits));
+            let mut waiting = pin!(room.hold(&mut second, 64 * PIECE, &waits));
             assert!(poll!(&mut waiting).is_pending());
-            ROOM.hold(&mut Held::default(), PIECE - 1, &waits).await;
+            room.hold(&mut Held::default(), PIECE - 1, &waits).await;
             tokio::time::advance(Duration::from_secs(5)).await;
             drop(first);
             waiting.await;
@@ -107,7 +114,7 @@ mod tests {
         tokio::time::advance(Duration::from_secs(3)).await;
         assert_eq!(waits.time(), Duration::from_secs(5));
         drop(second);
-        ROOM.hold(&mut third, 3 * PIECE, &waits).await;
+        room.hold(&mut third, 3 * PIECE, &waits).await;
         assert!(third.beyond.is_none());
     }
 }

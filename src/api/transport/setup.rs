@@ -7,6 +7,7 @@ use secrecy::ExposeSecret as _;
 use sha2::{Digest as _, Sha256};
 
 use super::super::endpoint::Endpoint;
+use super::room::Room;
 use super::{Transport, chain};
 use crate::credentials::ClientCertificate;
 use crate::paths;
@@ -97,6 +98,14 @@ pub enum BadTransport {
 }
 
 impl Transport {
+    fn over(http: reqwest::Client, contents: Contents) -> Self {
+        Self {
+            http,
+            contents,
+            room: Room::default(),
+        }
+    }
+
     /// Builds the client. With a bundle, its certificates are trusted and no others.
     pub fn new(needs: &Needs) -> Result<Self, BadTransport> {
         let builder = reqwest::Client::builder()
@@ -122,7 +131,7 @@ impl Transport {
             let http = http.map_err(|error| BadTransport::Setup {
                 detail: chain(&error),
             })?;
-            return Ok(Self { http, contents });
+            return Ok(Self::over(http, contents));
         };
         let identity = reqwest::Identity::from_pem(pem);
         let http = identity.and_then(|identity| builder.identity(identity).build());
@@ -130,7 +139,7 @@ impl Transport {
             from: certificate.from.clone(),
             detail: chain(&error),
         })?;
-        Ok(Self { http, contents })
+        Ok(Self::over(http, contents))
     }
 }
 
