@@ -29,11 +29,11 @@ pub(super) fn format(accept: &str) -> Format {
     best.1
 }
 
-/// Whether an `Accept-Encoding` header takes gzip.
+/// Whether an `Accept-Encoding` header takes gzip, by either of its names (RFC 9110, 8.4.1.3).
 pub(super) fn takes_gzip(accept_encoding: &str) -> bool {
     ranges(accept_encoding)
         .iter()
-        .find(|(coding, _)| coding == "gzip")
+        .find(|(coding, _)| matches!(coding.as_str(), "gzip" | "x-gzip"))
         .is_some_and(|(_, parameters)| quality(parameters) > 0.0)
 }
 
@@ -105,6 +105,8 @@ mod tests {
             ("gzip;q=0", false),
             ("", false),
             ("br", false),
+            ("br, X-Gzip", true),
+            ("x-gzip;q=0", false),
         ] {
             assert_eq!(takes_gzip(header), expected, "{header}");
         }
