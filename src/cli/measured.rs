@@ -47,9 +47,9 @@ pub(super) fn measured(settings: &Settings, page: &Page) -> String {
             an_hour += calls * 3600.0 / interval_of(settings, kind).as_secs_f64();
         }
         let part = Part {
-            accounts: vec![account.clone()],
-            regions: vec![region.clone()],
-            kinds: Vec::new(),
+            accounts: [account.clone()].into(),
+            regions: [region.clone()].into(),
+            ..Part::default()
         };
         push(
             &mut text,

@@ -1,14 +1,16 @@
 //! A part of the page: one that is too large for one scrape is split over several, by account, region and kind.
 
+use std::collections::BTreeSet;
+
 /// Which part of the page is asked for: all, by default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Part {
     /// The accounts; all, if there is none.
-    pub accounts: Vec<String>,
+    pub accounts: BTreeSet<String>,
     /// The regions; all, if there is none.
-    pub regions: Vec<String>,
+    pub regions: BTreeSet<String>,
     /// The kinds; all, if there is none.
-    pub kinds: Vec<String>,
+    pub kinds: BTreeSet<String>,
 }
 
 impl Part {
@@ -28,8 +30,8 @@ impl Part {
     }
 }
 
-fn holds(wanted: &[String], value: &str) -> bool {
-    wanted.is_empty() || wanted.iter().any(|wanted| wanted == value)
+fn holds(wanted: &BTreeSet<String>, value: &str) -> bool {
+    wanted.is_empty() || wanted.contains(value)
 }
 
 #[cfg(test)]
@@ -39,8 +41,8 @@ mod tests {
     #[test]
     fn a_part_is_what_all_that_is_named_has_in_common() {
         let part = Part {
-            accounts: vec!["a".to_owned(), "b".to_owned()],
-            kinds: vec!["instances".to_owned()],
+            accounts: ["a", "b"].map(str::to_owned).into(),
+            kinds: ["instances".to_owned()].into(),
             ..Part::default()
         };
         assert!(part.shows("b", "anywhere", "instances"));
@@ -52,7 +54,7 @@ mod tests {
     #[test]
     fn own_samples_are_left_out_only_if_they_are_about_something_else() {
         let part = Part {
-            regions: vec!["r".to_owned()],
+            regions: ["r".to_owned()].into(),
             ..Part::default()
         };
         for (labels, shown) in [

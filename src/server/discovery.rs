@@ -54,10 +54,8 @@ impl Wanted {
                     }
                 }
                 _ => {
-                    let name = query::shortened(&name);
-                    return Err(format!(
-                        "unknown parameter `{name}`: there are account, region, port and address\n"
-                    ));
+                    let known = "account, region, port and address";
+                    return Err(query::unknown_parameter(&name, known));
                 }
             }
         }

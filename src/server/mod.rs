@@ -147,9 +147,13 @@ impl FromRef<Served> for Arc<Page> {
 }
 
 async fn metrics(State(page): State<Arc<Page>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
-    // Other parameters mean nothing, and the page is always there.
-    let part = match query::part(query::pairs(query.as_deref()), &page) {
-        Ok((part, _)) => part,
+    let asked = query::part(query::pairs(query.as_deref()), &page);
+    let part = asked.and_then(|(part, rest)| match rest.first() {
+        Some((name, _)) => Err(query::unknown_parameter(name, "account, region and kind")),
+        None => Ok(part),
+    });
+    let part = match part {
+        Ok(part) => part,
         Err(refusal) => return (StatusCode::BAD_REQUEST, refusal).into_response(),
     };
     let format = negotiation::format(&joined(&headers, header::ACCEPT));

@@ -1,8 +1,10 @@
 //! What a request's query asks for. A part that is not there is refused: a page that is empty for a typo looks like an
-//! empty cloud.
+//! empty cloud. So is a parameter that is not there: a page that is whole for a typo has every sample twice.
+
+use std::collections::BTreeSet;
 
 use crate::exposition::{Page, Part};
-use crate::resources;
+use crate::resources::{KINDS, regions};
 
 /// A query, or why it is refused.
 pub(super) type Parsed<T> = Result<T, String>;
@@ -20,33 +22,53 @@ pub(super) fn part(pairs: Vec<(String, String)>, page: &Page) -> Parsed<(Part, V
     let mut rest = Vec::new();
     for (name, value) in pairs {
         match name.as_str() {
-            "account" => part.accounts.push(value),
-            "region" => part.regions.push(value),
-            "kind" => part.kinds.push(value),
-            _ => rest.push((name, value)),
-        }
+            "account" => part.accounts.insert(value),
+            "region" => part.regions.insert(value),
+            "kind" => part.kinds.insert(value),
+            _ => {
+                rest.push((name, value));
+                continue;
+            }
+        };
     }
     let watched = page.watched();
-    let accounts: Vec<&str> = watched.iter().map(|watched| watched.account.as_str()).collect();
-    let regions: Vec<&str> = watched.iter().map(|watched| watched.region.as_str()).collect();
-    refuse_unknown("account", &part.accounts, accounts)?;
-    refuse_unknown("region", &part.regions, regions)?;
-    let kinds = resources::KINDS.into_iter().chain([&resources::regions::KIND]);
-    refuse_unknown("kind", &part.kinds, kinds.map(|kind| kind.name).collect())?;
+    let accounts = watched.iter().map(|watched| watched.account.as_str()).collect();
+    refuse_unknown("account", &part.accounts, &accounts, |_| false)?;
+    let found = watched.iter().map(|watched| watched.region.as_str()).collect();
+    refuse_unknown("region", &part.regions, &found, |_| false)?;
+    let kinds: BTreeSet<&str> = watched.iter().map(|watched| watched.kind.name).collect();
+    // Regions that are found later may bring any.
+    let may_come =
+        |kind: &str| kinds.contains(regions::KIND.name) && KINDS.iter().any(|known| known.name == kind);
+    refuse_unknown("kind", &part.kinds, &kinds, may_come)?;
     Ok((part, rest))
 }
 
-fn refuse_unknown(name: &str, wanted: &[String], mut known: Vec<&str>) -> Parsed<()> {
-    known.sort_unstable();
-    known.dedup();
-    match wanted.iter().find(|wanted| !known.contains(&wanted.as_str())) {
-        Some(unknown) => Err(format!(
-            "no {name} `{}` is watched: there are {}\n",
-            shortened(unknown),
+fn refuse_unknown(
+    name: &str,
+    wanted: &BTreeSet<String>,
+    known: &BTreeSet<&str>,
+    may_come: impl Fn(&str) -> bool,
+) -> Parsed<()> {
+    let is_known = |wanted: &str| known.contains(wanted) || may_come(wanted);
+    let Some(unknown) = wanted.iter().find(|wanted| !is_known(wanted)) else {
+        return Ok(());
+    };
+    let unknown = shortened(unknown);
+    Err(if known.is_empty() {
+        format!("no {name} `{unknown}` is watched: there is none\n")
+    } else {
+        let known: Vec<&str> = known.iter().copied().collect();
+        format!(
+            "no {name} `{unknown}` is watched: there are {}\n",
             known.join(", ")
-        )),
-        None => Ok(()),
-    }
+        )
+    })
+}
+
+/// The refusal of a parameter that means nothing, beside those that do.
+pub(super) fn unknown_parameter(name: &str, known: &str) -> String {
+    format!("unknown parameter `{}`: there are {known}\n", shortened(name))
 }
 
 /// A value for an answer, as text that no terminal takes for orders.
