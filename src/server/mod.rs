@@ -11,23 +11,26 @@
 
 mod connections;
 mod discovery;
+mod lists;
 mod negotiation;
 mod people;
 mod query;
 mod reload;
+mod turns;
 mod web;
 mod work;
 
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{FromRef, RawQuery, State};
+use axum::extract::{FromRef, FromRequestParts, RawQuery, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
@@ -38,6 +41,7 @@ use tracing::warn;
 
 use crate::exposition::Page;
 use discovery::Wanted;
+use lists::Lists;
 use work::Work;
 
 pub use connections::Limits;
@@ -130,6 +134,7 @@ pub fn router(page: Arc<Page>, reloads: Option<mpsc::Sender<Reload>>) -> Router 
         .with_state(Served {
             page,
             work: Work::new(),
+            lists: Lists::default(),
         })
 }
 
@@ -138,11 +143,26 @@ pub fn router(page: Arc<Page>, reloads: Option<mpsc::Sender<Reload>>) -> Router 
 struct Served {
     page: Arc<Page>,
     work: Work,
+    lists: Lists,
 }
 
 impl FromRef<Served> for Arc<Page> {
     fn from_ref(served: &Served) -> Self {
         Self::clone(&served.page)
+    }
+}
+
+/// Who asks, for a fair share of what is limited.
+#[derive(Debug, Clone, Copy)]
+struct Client(IpAddr);
+
+impl<S: Send + Sync> FromRequestParts<S> for Client {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        // Without a connection, all are one.
+        let nobody = Self(Ipv4Addr::UNSPECIFIED.into());
+        Ok(parts.extensions.get().copied().unwrap_or(nobody))
     }
 }
 
@@ -181,15 +201,19 @@ async fn metrics(State(page): State<Arc<Page>>, RawQuery(query): RawQuery, heade
     response
 }
 
-async fn targets(State(Served { page, work }): State<Served>, RawQuery(query): RawQuery) -> Response {
+async fn targets(
+    State(Served { page, work, lists }): State<Served>,
+    Client(client): Client,
+    RawQuery(query): RawQuery,
+) -> Response {
     let wanted = match Wanted::parse(query.as_deref(), &page) {
         Ok(wanted) => wanted,
         Err(refusal) => return (StatusCode::BAD_REQUEST, refusal).into_response(),
     };
     // Inflating and writing ten thousand targets takes longer than a scrape may wait for.
-    let listed = work.run(move || wanted.targets(&page)).await;
+    let listed = work.run(client, move || wanted.targets(&page)).await;
     match listed {
-        Ok(Ok(list)) => match work.body(list) {
+        Ok(Ok(list)) => match lists.body(client, list) {
             Some(body) => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),
             None => work::busy(),
         },
@@ -210,13 +234,17 @@ async fn ready(State(page): State<Arc<Page>>) -> Response {
     }
 }
 
-async fn people_page(State(Served { page, work }): State<Served>, RawQuery(query): RawQuery) -> Response {
+async fn people_page(
+    State(Served { page, work, .. }): State<Served>,
+    Client(client): Client,
+    RawQuery(query): RawQuery,
+) -> Response {
     let wanted = match people::Wanted::parse(query.as_deref(), &page) {
         Ok(wanted) => wanted,
         Err(refusal) => return (StatusCode::BAD_REQUEST, refusal).into_response(),
     };
     // Reading the lines of ten thousand instances takes longer than a scrape may wait for.
-    match work.run(move || wanted.render(&page)).await {
+    match work.run(client, move || wanted.render(&page)).await {
         Ok(text) => (people::headers(), Html(text)).into_response(),
         Err(busy) => busy,
     }

@@ -25,7 +25,7 @@ use tracing::debug;
 use super::seat::Seat;
 use super::watched::{Answer, Stream};
 use super::{Shared, neighbourhood};
-use crate::server::web;
+use crate::server::{Client, web};
 
 pub(super) async fn hold(stream: TcpStream, client: SocketAddr, seat: Arc<Seat>, shared: Arc<Shared>) {
     // An answer goes out at once; that this fails would only make it slower.
@@ -39,7 +39,9 @@ pub(super) async fn hold(stream: TcpStream, client: SocketAddr, seat: Arc<Seat>,
             answer_in_plain(stream).await?;
             return Ok(None);
         }
-        TlsAcceptor::from(Arc::clone(&tls)).accept(stream).await.map(Some)
+        let accepted = TlsAcceptor::from(Arc::clone(&tls)).accept(stream);
+        let by = neighbourhood(client.ip());
+        shared.handshakes.step_by_step(by, accepted).await.map(Some)
     };
     let agreed = shared
         .drain
@@ -150,6 +152,7 @@ async fn answer(
         seat.let_in();
         // Nobody further on has a use for it.
         parts.headers.remove(header::AUTHORIZATION);
+        parts.extensions.insert(Client(neighbourhood(client.ip())));
         let request = Request::from_parts(parts, Body::empty());
         match routes.call(request).await {
             Ok(answer) => answer,

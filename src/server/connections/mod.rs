@@ -19,6 +19,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
+use super::turns::Turns;
 use super::web::Web;
 use seat::{Seat, Worth};
 
@@ -62,6 +63,8 @@ struct Shared {
     routes: Router,
     web: Option<Arc<Web>>,
     limits: Limits,
+    /// Turns at TLS: to sign for it takes a processor for milliseconds.
+    handshakes: Turns,
     drain: CancellationToken,
 }
 
@@ -79,6 +82,7 @@ pub(super) async fn serve(
         routes,
         web,
         limits,
+        handshakes: Turns::new(HANDSHAKES),
         drain: CancellationToken::new(),
     });
     loop {
@@ -260,6 +264,9 @@ fn neighbourhood(client: IpAddr) -> IpAddr {
     }
 }
 
+/// The processors that are left answer meanwhile.
+const HANDSHAKES: usize = 1;
+
 const COMPLAINT_EVERY: Duration = Duration::from_secs(60);
 
 /// A seat changes while it is chosen once in a great while.
@@ -273,7 +280,37 @@ const AFTER_FAILURE: Duration = Duration::from_millis(50);
 
 #[cfg(test)]
 mod tests {
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpSocket;
+
     use super::*;
+    use crate::server::Client;
+
+    #[tokio::test]
+    async fn routes_are_told_who_asks() {
+        let listener = TcpListener::bind("[::]:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let routes = Router::new().route("/", get(async |Client(client): Client| client.to_string()));
+        let forever = std::future::pending();
+        let _server = tokio::spawn(serve(
+            listener,
+            routes,
+            None,
+            Limits::default(),
+            forever,
+            Duration::ZERO,
+        ));
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(([127, 0, 0, 7], 0).into()).unwrap();
+        let at = ([127, 0, 0, 1], address.port()).into();
+        let mut stream = socket.connect(at).await.unwrap();
+        let request = b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+        stream.write_all(request).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.ends_with("\r\n\r\n127.0.0.7"), "{answer}");
+    }
 
     #[test]
     fn want_is_told_from_what_fails_for_one_connection() {
