@@ -64,6 +64,10 @@ async fn methods_and_paths_get_their_status() {
             .map(|allow| allow.to_str().expect("it is text"));
         assert_eq!(allow, (status == 405).then_some("GET,HEAD"), "{method} {path}");
     }
+    let off = scene.ask("POST", "/-/reload", &[]).await;
+    assert_eq!(off.status().as_u16(), 404);
+    let says = off.text().await.expect("it says something");
+    assert!(says.contains("--enable-lifecycle"), "{says}");
 }
 
 #[tokio::test]
@@ -179,7 +183,7 @@ async fn readiness_comes_with_the_first_polls_even_if_they_fail() {
     let agent = watching(&demo, "");
     let scene = Scene::serve(agent, demo).await;
     for (path, status, says) in [
-        ("/-/ready", 503, "not every kind"),
+        ("/-/ready", 503, "not every kind has been tried"),
         ("/-/healthy", 200, "healthy"),
     ] {
         let answer = scene.ask("GET", path, &[]).await;
@@ -199,7 +203,8 @@ async fn readiness_comes_with_the_first_polls_even_if_they_fail() {
         kinds_of(Options::default().provider).len()
     );
 
-    assert_eq!(scene.ask("GET", "/-/ready", &[]).await.status().as_u16(), 200);
+    let ready = get(&scene.url("/-/ready")).await.expect("all have been tried");
+    assert_eq!(ready, "every kind has been tried\n");
     let landing = get(&scene.url("/")).await.expect("it is still there");
     assert!(landing.contains("failing, nothing shown"), "{landing}");
     assert!(

@@ -33,7 +33,7 @@ use axum::extract::{FromRef, FromRequestParts, RawQuery, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use futures_util::stream;
 use tokio::net::{TcpListener, TcpSocket, lookup_host};
 use tokio::sync::mpsc;
@@ -75,7 +75,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 /// How the page is served, beside what is on it.
 #[derive(Default)]
 pub struct Options {
-    /// Who is asked to take the settings anew; without it, there is no `POST /-/reload`.
+    /// Who is asked to take the settings anew; without it, `POST /-/reload` says how to have it.
     pub reloads: Option<mpsc::Sender<Reload>>,
     /// Who may ask, and how it is spoken with; without it, everybody, in plain HTTP.
     pub web: Option<Arc<Web>>,
@@ -115,11 +115,12 @@ pub async fn run_with(
 
 /// The routes: what is served, without a listener.
 pub fn router(page: Arc<Page>, reloads: Option<mpsc::Sender<Reload>>) -> Router {
-    let lifecycle = reloads.map_or_else(Router::new, |reloads| {
-        Router::new().route("/-/reload", post(move || reload::ask(reloads)))
-    });
+    let reload = match reloads {
+        Some(reloads) => post(move || reload::ask(reloads)),
+        None => any(|| async { (StatusCode::NOT_FOUND, reload::IS_OFF) }),
+    };
     Router::new()
-        .merge(lifecycle)
+        .route("/-/reload", reload)
         .route("/metrics", get(metrics))
         .route("/sd/instances", get(targets))
         .route("/", get(people_page))
@@ -224,11 +225,11 @@ async fn targets(
 
 async fn ready(State(page): State<Arc<Page>>) -> Response {
     if page.is_ready() {
-        "every kind has been polled\n".into_response()
+        "every kind has been tried\n".into_response()
     } else {
         (
             StatusCode::SERVICE_UNAVAILABLE,
-            "not every kind has been polled yet\n",
+            "not every kind has been tried yet\n",
         )
             .into_response()
     }

@@ -29,6 +29,10 @@ impl Reload {
     }
 }
 
+/// The answer where it is not allowed.
+pub(super) const IS_OFF: &str = "settings are not taken anew this way: start `vigie run` with --enable-lifecycle, or send \
+                                 it SIGHUP\n";
+
 pub(super) async fn ask(reloads: mpsc::Sender<Reload>) -> (StatusCode, String) {
     let (answer, answered) = oneshot::channel();
     let reload = Reload { answer: Some(answer) };
