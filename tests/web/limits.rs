@@ -64,25 +64,36 @@ async fn body_is_refused_and_the_connection_closed() {
 }
 
 #[tokio::test]
-async fn body_is_not_told_of_to_whoever_may_not_ask_and_counts_like_any_request() {
+async fn request_that_does_not_say_once_whom_it_asks_is_refused() {
     let folder = Folder::new();
-    let users = format!("basic_auth_users: {{prometheus: {}}}\n", hash("PasswordEXAMPLE"));
-    let file = folder.web(&format!("{users}rate_limit: {{interval: 1h, burst: 2}}\n"));
-    let scene = Scene::serve(Some(&file), Limits::default()).await;
-    let request = |authorization| {
-        format!("POST /metrics HTTP/1.1\r\nhost: x\r\n{authorization}content-length: 9\r\n\r\n")
+    let configured = folder.web("http_server_config: {headers: {X-Frame-Options: sameorigin}}");
+    let scene = Scene::serve(Some(&configured), Limits::default()).await;
+    let of = |version: &str, hosts: &str| {
+        format!("GET /-/healthy HTTP/{version}\r\n{hosts}connection: close\r\n\r\n")
     };
-    for (authorization, status) in [
-        ("", "401"),
-        (
-            "authorization: Basic cHJvbWV0aGV1czpQYXNzd29yZEVYQU1QTEU=\r\n",
-            "413",
-        ),
-        ("", "429"),
+    for (version, hosts, status) in [
+        ("1.1", "host: vigie.example.org:9980\r\n", 200),
+        ("1.1", "host: [fd00::1]:9980\r\n", 200),
+        ("1.1", "host:\r\n", 200),
+        ("1.0", "", 200),
+        ("1.0", "host: x\r\n", 200),
+        ("1.1", "", 400),
+        ("1.1", "host: a\r\nhost: b\r\n", 400),
+        ("1.1", "host: a\r\nhost: a\r\n", 400),
+        ("1.0", "host: a\r\nhost: b\r\n", 400),
+        ("1.1", "host: a b\r\n", 400),
+        ("1.1", "host: a/b\r\n", 400),
+        ("1.1", "host: user@a\r\n", 400),
+        ("1.1", "host: \u{e9}\r\n", 400),
     ] {
-        let answer = said(scene.address, request(authorization).as_bytes()).await;
-        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
-        assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
+        let answer = said(scene.address, of(version, hosts).as_bytes()).await;
+        let expected = format!("HTTP/{version} {status} ");
+        assert!(answer.starts_with(&expected), "{version} {hosts:?}: {answer}");
+        assert!(answer.contains("\r\nx-frame-options: sameorigin\r\n"), "{answer}");
+        assert!(
+            answer.contains("\r\nreferrer-policy: no-referrer\r\n"),
+            "{answer}"
+        );
     }
 }
 

@@ -8,7 +8,7 @@ use std::task::Poll;
 
 use axum::body::{Body, HttpBody as _};
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Version, header};
 use axum::response::{IntoResponse as _, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -89,7 +89,11 @@ async fn converse<S>(
         let (seat, routes, agreed) = (Arc::clone(&seat), &routes, agreed.as_ref());
         seat.asked();
         async move {
-            let answer = answer(request, client, &seat, routes, shared, agreed).await;
+            let answer = if is_addressed(&request) {
+                answer(request, client, &seat, routes, shared, agreed).await
+            } else {
+                badly_addressed(shared)
+            };
             Ok::<_, Infallible>(answer.map(|body| Answer { body, seat }))
         }
     });
@@ -172,6 +176,35 @@ async fn answer(
         let close = HeaderValue::from_static("close");
         answer.headers_mut().insert(header::CONNECTION, close);
     }
+    answer
+}
+
+/// Whether it says once whom it asks, as it has to (RFC 9112, 3.2). HTTP/1.0 need not say.
+fn is_addressed<B>(request: &Request<B>) -> bool {
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (Some(host), None) => host.as_bytes().iter().all(|byte| is_of_a_host(*byte)),
+        (None, _) => request.version() < Version::HTTP_11,
+        (Some(_), Some(_)) => false,
+    }
+}
+
+/// Whether a host, or its port, may have it (RFC 3986, 3.2.2).
+fn is_of_a_host(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:[]%".contains(&byte)
+}
+
+fn badly_addressed(shared: &Shared) -> Response {
+    let close = [(header::CONNECTION, "close")];
+    let mut answer = (
+        StatusCode::BAD_REQUEST,
+        close,
+        "one valid Host header is needed\n",
+    )
+        .into_response();
+    let loaded = shared.web.as_ref().map(|web| web.current());
+    let configured = loaded.as_ref().map_or(&[][..], |loaded| &loaded.headers);
+    web::complete(answer.headers_mut(), configured);
     answer
 }
 
