@@ -211,16 +211,66 @@ async fn connections_that_get_nowhere_make_room() {
     }
     ask(&mut known).await;
     // Where there are none but those that wait between requests, one of them makes room.
+    drop(strangers);
     let mut all_known = Vec::new();
     for _ in 0..20 {
         let mut stream = connect(scene.address).await;
         ask(&mut stream).await;
         all_known.push(stream);
     }
-    for stream in &mut all_known[..12] {
-        assert_eq!(rest(stream).await, "");
+    for stream in &mut all_known[7..19] {
+        assert_eq!(rest(stream).await, "", "the youngest make room");
     }
+    ask(&mut known).await;
     ask(&mut all_known[19]).await;
+}
+
+#[tokio::test]
+async fn newcomer_is_heard_though_others_keep_all_connections_and_dribble() {
+    let limits = Limits {
+        connections: 16,
+        head: DEADLINE * 10,
+        grace: DEADLINE * 10,
+        idle: DEADLINE * 10,
+        ..Limits::default()
+    };
+    let scene = Scene::serve(None, limits).await;
+    let by = async |host: u8| {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(([127, 0, 1, host], 0).into()).unwrap();
+        socket.connect(scene.address).await.unwrap()
+    };
+    let ask = async |stream: &mut TcpStream| {
+        let request = b"GET /-/healthy HTTP/1.1\r\nhost: x\r\n\r\n";
+        stream.write_all(request).await.ok();
+        let mut answer = [0; 4096];
+        let read = timeout(DEADLINE, stream.read(&mut answer))
+            .await
+            .expect("it answers");
+        assert!(matches!(read, Ok(1..)), "{read:?}");
+    };
+    let mut established = by(100).await;
+    ask(&mut established).await;
+    // As many as there may be, of few addresses, each answered once: nobody has more than is fair.
+    let mut kept = Vec::new();
+    for number in 0..16 {
+        let mut stream = by(number / 4).await;
+        ask(&mut stream).await;
+        kept.push(stream);
+    }
+    for round in 0..5 {
+        let mut scraper = by(101).await;
+        let mut dribbling = Vec::new();
+        for number in 0..8 {
+            let mut stream = by(10 * (round + 1) + number).await;
+            stream.write_all(b"G").await.unwrap();
+            dribbling.push(stream);
+        }
+        // The server has seen them all.
+        ask(&mut by(102).await).await;
+        ask(&mut scraper).await;
+        ask(&mut established).await;
+    }
 }
 
 #[tokio::test]

@@ -1,10 +1,10 @@
 //! Connections: so many at once, each with a time for all it does. One that gets nowhere makes room for the next.
 
 mod conversation;
+mod crowd;
 mod seat;
 mod watched;
 
-use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -21,7 +21,8 @@ use tracing::{debug, warn};
 
 use super::turns::Turns;
 use super::web::Web;
-use seat::{Seat, Worth};
+use crowd::{Crowd, Member};
+use seat::{Seat, Standing};
 
 /// What connections may take.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +35,9 @@ pub struct Limits {
     pub head: Duration,
     /// The time from a request to the end of its answer, taken by the client.
     pub answer: Duration,
+    /// The time for a first request to come, once its connection is taken or TLS is agreed on, before it makes room for
+    /// others.
+    pub grace: Duration,
     /// The time between two requests.
     pub idle: Duration,
     /// The time that an answer may take to be made before it makes room, where there is none left; one that the client
@@ -49,6 +53,8 @@ impl Default for Limits {
             // What browsers send with all their cookies, and more than any scraper.
             head_size: 32 * 1024,
             head: Duration::from_secs(10),
+            // Longer than a request is on its way, over a satellite or with one packet of it lost.
+            grace: Duration::from_secs(1),
             // Longer than scrapes may take that are a minute apart.
             answer: Duration::from_secs(120),
             // Longer than Prometheus keeps a connection (5 min), so that it is never closed under a scrape.
@@ -183,32 +189,14 @@ impl Connections {
         false
     }
 
-    /// The connection to give up. While somebody has more than a fair share, it is one of whoever has most: otherwise one
-    /// address could drive out all others, by connections that are worth more than theirs. Of those it is the one that is
-    /// worth least, and of them the oldest.
-    fn least(&self, newcomer: Option<IpAddr>) -> Option<(Id, (Worth, Instant))> {
-        let mut of_client: HashMap<IpAddr, usize> = HashMap::new();
-        for place in self.seats.values() {
-            *of_client.entry(place.client).or_default() += 1;
-        }
-        let share = fair_share(self.most, of_client.len());
-        let of = |place: &Place| of_client.get(&place.client).copied().unwrap_or_default();
-        let worth = |(id, place): (&Id, &Place)| Some((*id, of(place), place.seat.worth()?));
-        let greedy = self
-            .seats
-            .iter()
-            .filter(|(_, place)| of(place) > share)
-            .filter_map(worth);
-        if let Some((id, _, seen)) = greedy.min_by_key(|(_, count, seen)| (Reverse(*count), *seen)) {
-            return Some((id, seen));
-        }
-        // All of theirs are being answered: they wait, and others do not make room for them.
-        if newcomer.is_some_and(|client| of_client.get(&client).is_some_and(|count| *count > share)) {
-            return None;
-        }
-        let all = self.seats.iter().filter_map(worth);
-        let least = all.min_by_key(|(_, count, (worth, since))| (*worth, Reverse(*count), *since));
-        least.map(|(id, _, seen)| (id, seen))
+    /// The connection to give up, and what it is.
+    fn least(&self, newcomer: Option<IpAddr>) -> Option<(Id, Standing)> {
+        let members = self.seats.iter().map(|(id, place)| Member {
+            id: *id,
+            client: place.client,
+            standing: place.seat.standing(),
+        });
+        Crowd::new(members.collect(), self.most).least(newcomer)
     }
 
     /// Want of files or memory, mostly: it passes, and neither ends the server nor keeps it busy. With fewer connections
@@ -246,11 +234,6 @@ impl Connections {
 fn is_want(error: &std::io::Error) -> bool {
     let wanting = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
     Errno::from_io_error(error).is_some_and(|error| wanting.contains(&error))
-}
-
-/// How many connections one client may have before it is the one to make room.
-fn fair_share(most: usize, clients: usize) -> usize {
-    most.checked_div(clients).unwrap_or(most).max(FEWEST)
 }
 
 /// Who a client is, for a fair share: of IPv6 everybody has as many addresses as they like, in one network.

@@ -16,6 +16,8 @@ pub(super) struct Seat {
 struct State {
     phase: Phase,
     since: Instant,
+    /// When the connection was taken, or TLS was agreed on.
+    begun: Instant,
     /// Whether the request that is being answered was let through to a route.
     is_let_in: bool,
     /// Whether it has been answered by a route before: whoever has no password stays a stranger.
@@ -38,11 +40,21 @@ enum Phase {
     Idle,
 }
 
+/// What a connection is, for those who choose the one to give up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Standing {
+    pub(super) worth: Worth,
+    pub(super) since: Instant,
+    pub(super) begun: Instant,
+}
+
 /// How readily a connection is given up for another: the least first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Worth {
-    /// No route ever answered it.
+    /// No route ever answered it, and it has had time to ask.
     Stranger,
+    /// It is so new that its first request may be on its way.
+    Newcomer,
     /// It waits between requests.
     Idle,
     /// It asks again.
@@ -53,11 +65,13 @@ pub(super) enum Worth {
 
 impl Seat {
     pub(super) fn new(limits: Limits) -> Self {
+        let now = Instant::now();
         Self {
             limits,
             state: Mutex::new(State {
                 phase: Phase::New,
-                since: Instant::now(),
+                since: now,
+                begun: now,
                 is_let_in: false,
                 is_known: false,
                 is_blocked: false,
@@ -78,7 +92,9 @@ impl Seat {
 
     /// TLS is agreed on; the time for a request begins.
     pub(super) fn agreed(&self) {
-        self.state().enter(Phase::New);
+        let mut state = self.state();
+        state.enter(Phase::New);
+        state.begun = state.since;
     }
 
     /// A request is whole.
@@ -138,15 +154,15 @@ impl Seat {
         matches!(self.state().phase, Phase::New | Phase::Head | Phase::Idle)
     }
 
-    /// What it is worth, and since when; nothing, if it must stay.
-    pub(super) fn worth(&self) -> Option<(Worth, Instant)> {
-        self.state().worth(self.limits)
+    /// What it is; nothing, if it must stay.
+    pub(super) fn standing(&self) -> Option<Standing> {
+        self.state().standing(self.limits)
     }
 
     /// Ends its task, if it is still worth what it was: a request that has begun meanwhile is answered.
-    pub(super) fn give_up(&self, seen: (Worth, Instant), task: &AbortHandle) -> bool {
+    pub(super) fn give_up(&self, seen: Standing, task: &AbortHandle) -> bool {
         let state = self.state();
-        let is_as_seen = state.worth(self.limits) == Some(seen);
+        let is_as_seen = state.standing(self.limits) == Some(seen);
         if is_as_seen {
             task.abort();
         }
@@ -165,8 +181,11 @@ impl State {
         self.since = Instant::now();
     }
 
-    fn worth(&self, limits: Limits) -> Option<(Worth, Instant)> {
+    fn standing(&self, limits: Limits) -> Option<Standing> {
         let worth = match self.phase {
+            Phase::New | Phase::Head if !self.is_known && self.begun.elapsed() < limits.grace => {
+                Worth::Newcomer
+            }
             Phase::New | Phase::Head | Phase::Idle if !self.is_known => Worth::Stranger,
             Phase::Idle => Worth::Idle,
             Phase::New | Phase::Head => Worth::Asking,
@@ -177,7 +196,11 @@ impl State {
             }
             Phase::Answering | Phase::Answered => return None,
         };
-        Some((worth, self.since))
+        Some(Standing {
+            worth,
+            since: self.since,
+            begun: self.begun,
+        })
     }
 }
 
@@ -189,6 +212,10 @@ mod tests {
 
     fn seat() -> Seat {
         Seat::new(Limits::default())
+    }
+
+    fn worth(seat: &Seat) -> Option<Worth> {
+        seat.standing().map(|standing| standing.worth)
     }
 
     async fn pass(seconds: u64) {
@@ -239,29 +266,47 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_never_asked_is_given_up_first_and_who_is_answered_last() {
         let [stranger, idle, asking, answering, blocked] = [(); 5].map(|()| seat());
+        assert_eq!(worth(&stranger), Some(Worth::Newcomer));
         for seat in [&idle, &asking, &answering, &blocked] {
             seat.heard();
             seat.asked();
             seat.let_in();
         }
         blocked.blocked(true);
-        assert_eq!(answering.worth(), None);
-        assert_eq!(blocked.worth().map(|(worth, _)| worth), Some(Worth::Slow));
+        assert_eq!(worth(&answering), None);
+        assert_eq!(worth(&blocked), Some(Worth::Slow));
         blocked.blocked(false);
-        assert_eq!(blocked.worth(), None);
+        assert_eq!(worth(&blocked), None);
         for seat in [&idle, &asking] {
             seat.answered();
             seat.sent();
         }
         asking.heard();
         pass(Limits::default().patience.as_secs()).await;
-        let worth = [&stranger, &idle, &asking, &answering].map(|seat| seat.worth().map(|(worth, _)| worth));
+        let worth = [&stranger, &idle, &asking, &answering].map(worth);
         assert_eq!(
             worth,
             [Worth::Stranger, Worth::Idle, Worth::Asking, Worth::Slow].map(Some)
         );
         assert!(worth.is_sorted());
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn time_to_ask_begins_with_the_connection_and_again_with_tls() {
+        let grace = Limits::default().grace;
+        let new = seat();
+        new.heard();
+        assert_eq!(worth(&new), Some(Worth::Newcomer));
+        tokio::time::advance(grace).await;
+        assert_eq!(worth(&new), Some(Worth::Stranger));
+        new.agreed();
+        assert_eq!(worth(&new), Some(Worth::Newcomer));
+        // What comes of a request gains none.
+        tokio::time::advance(grace).await;
+        new.heard();
+        assert_eq!(worth(&new), Some(Worth::Stranger));
+    }
+
     #[tokio::test(start_paused = true)]
     async fn who_was_never_let_in_stays_a_stranger() {
         let refused = seat();
@@ -270,13 +315,13 @@ mod tests {
             refused.asked();
             refused.answered();
             refused.sent();
-            assert_eq!(refused.worth().map(|(worth, _)| worth), Some(Worth::Stranger));
+            assert_eq!(worth(&refused), Some(Worth::Stranger));
         }
         refused.asked();
         refused.let_in();
         refused.answered();
         refused.sent();
-        assert_eq!(refused.worth().map(|(worth, _)| worth), Some(Worth::Idle));
+        assert_eq!(worth(&refused), Some(Worth::Idle));
     }
 
     #[tokio::test(start_paused = true)]
@@ -292,7 +337,8 @@ mod tests {
             pass(1).await;
         }
         assert_eq!(greedy.deadline(), asked + limits.answer);
-        assert_eq!(greedy.worth(), Some((Worth::Slow, asked)));
+        let standing = greedy.standing().unwrap();
+        assert_eq!((standing.worth, standing.since), (Worth::Slow, asked));
     }
 
     #[tokio::test(start_paused = true)]
@@ -308,13 +354,13 @@ mod tests {
     async fn request_that_begins_while_its_seat_is_chosen_is_answered() {
         let task = tokio::spawn(std::future::pending::<()>());
         let chosen = seat();
-        let seen = chosen.worth().unwrap();
+        let seen = chosen.standing().unwrap();
         chosen.heard();
         chosen.asked();
         assert!(!chosen.give_up(seen, &task.abort_handle()));
         chosen.answered();
         chosen.sent();
-        let seen = chosen.worth().unwrap();
+        let seen = chosen.standing().unwrap();
         assert!(chosen.give_up(seen, &task.abort_handle()));
         assert!(task.await.unwrap_err().is_cancelled());
     }
