@@ -137,6 +137,37 @@ async fn keep_reloading(
     std::future::pending::<()>().await;
 }
 
+/// Takes the settings anew, and looks at the web configuration file, which is followed anyway: whoever asks is told of
+/// what is wrong with either.
+async fn reloaded(
+    running: &mut Running,
+    sources: &Sources,
+    refusals: &mut Repeated<String>,
+) -> server::Outcome {
+    let settings = settings_taken(running, sources.load.as_ref(), refusals).await;
+    let Some(web) = sources.web.clone() else {
+        return settings;
+    };
+    let looked = tokio::task::spawn_blocking(move || web.reload()).await;
+    // What is wrong with it is in the log already.
+    let web = match looked.context("reading the web configuration file broke down") {
+        Ok(Ok(())) => {
+            // What was wrong with it may have been all that was.
+            if sources.load.is_none() {
+                running.confirmed();
+            }
+            return settings;
+        }
+        Ok(Err(refused)) => refused.to_string(),
+        Err(error) => format!("{error:#}"),
+    };
+    running.refused();
+    Err(match settings {
+        Ok(()) => format!("the settings are in force, and of the web configuration what was before: {web}"),
+        Err(settings) => format!("{settings}; {web}"),
+    })
+}
+
 /// Takes the settings anew, and tells what came of it.
 async fn settings_taken(
     running: &mut Running,

@@ -79,3 +79,48 @@ pub(super) fn shortened(value: &str) -> String {
         .map(|character| if character.is_control() { '·' } else { character })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::poller::{Status, Watched};
+    use crate::resource::Kind;
+    use crate::resources::{instances, volumes};
+
+    fn refusal(page: &Page, query: &str) -> Option<String> {
+        part(pairs(Some(query)), page).err()
+    }
+
+    fn page(kinds: &[&'static Kind]) -> Page {
+        let page = Page::new(prometheus::Registry::new(), Duration::from_secs(60)).unwrap();
+        let watched = kinds.iter().map(|kind| {
+            let (_, status) = tokio::sync::watch::channel(Status::default());
+            Watched::new("a", "r", kind, status)
+        });
+        page.add(watched, None);
+        page
+    }
+
+    #[test]
+    fn kind_that_is_not_watched_is_refused_unless_regions_may_bring_it() {
+        let told = "no kind `quotas` is watched: there are instances, volumes\n";
+        let some = page(&[&volumes::KIND, &instances::KIND]);
+        assert_eq!(refusal(&some, "kind=quotas").as_deref(), Some(told));
+        assert_eq!(refusal(&some, "kind=instances&kind=volumes"), None);
+        let finding = page(&[&regions::KIND]);
+        assert_eq!(refusal(&finding, "kind=quotas&kind=regions"), None);
+        let told = "no kind `quota` is watched: there are regions\n";
+        assert_eq!(refusal(&finding, "kind=quota").as_deref(), Some(told));
+        let told = "no account `a` is watched: there is none\n";
+        assert_eq!(refusal(&page(&[]), "account=a").as_deref(), Some(told));
+    }
+
+    #[test]
+    fn value_that_is_repeated_counts_once() {
+        let query = "kind=instances&account=a&".repeat(1000);
+        let (part, rest) = part(pairs(Some(&query)), &page(&[&instances::KIND])).unwrap();
+        assert_eq!((part.accounts.len(), part.kinds.len(), rest.len()), (1, 1, 0));
+    }
+}

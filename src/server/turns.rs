@@ -98,6 +98,7 @@ const SWEEP: usize = 1024;
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
 
     use super::*;
 
@@ -129,7 +130,7 @@ mod tests {
         assert_ne!(order[..2], [1, 1], "{order:?}");
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn what_waits_for_the_other_side_holds_no_turn() {
         let turns = Turns::new(1);
         let (tell, told) = tokio::sync::oneshot::channel();
@@ -148,7 +149,8 @@ mod tests {
         while steps.load(Ordering::Relaxed) == 0 {
             tokio::task::yield_now().await;
         }
-        let turn = turns.take(client(1)).await.unwrap();
+        let free = tokio::time::timeout(Duration::from_secs(1), turns.take(client(1)));
+        let turn = free.await.expect("it holds none").unwrap();
         tell.send(7).unwrap();
         tokio::task::yield_now().await;
         assert_eq!(steps.load(Ordering::Relaxed), 1, "it waits for its turn");

@@ -98,6 +98,29 @@ async fn request_that_does_not_say_once_whom_it_asks_is_refused() {
 }
 
 #[tokio::test]
+async fn body_is_not_told_of_to_whoever_may_not_ask_and_counts_like_any_request() {
+    let folder = Folder::new();
+    let users = format!("basic_auth_users: {{prometheus: {}}}\n", hash("PasswordEXAMPLE"));
+    let file = folder.web(&format!("{users}rate_limit: {{interval: 1h, burst: 2}}\n"));
+    let scene = Scene::serve(Some(&file), Limits::default()).await;
+    let request = |authorization| {
+        format!("POST /metrics HTTP/1.1\r\nhost: x\r\n{authorization}content-length: 9\r\n\r\n")
+    };
+    for (authorization, status) in [
+        ("", "401"),
+        (
+            "authorization: Basic cHJvbWV0aGV1czpQYXNzd29yZEVYQU1QTEU=\r\n",
+            "413",
+        ),
+        ("", "429"),
+    ] {
+        let answer = said(scene.address, request(authorization).as_bytes()).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+        assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn head_that_is_too_large_is_refused() {
     let scene = Scene::serve(None, Limits::default()).await;
     let of = |size: usize| {
