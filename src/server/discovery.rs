@@ -55,7 +55,10 @@ impl Wanted {
                 }
                 _ => {
                     let known = "account, region, port and address";
-                    return Err(query::unknown_parameter(&name, known));
+                    return Err(format!(
+                        "unknown parameter `{}`: there are {known}\n",
+                        query::shortened(&name)
+                    ));
                 }
             }
         }

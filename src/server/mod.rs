@@ -168,13 +168,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Client {
 }
 
 async fn metrics(State(page): State<Arc<Page>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
-    let asked = query::part(query::pairs(query.as_deref()), &page);
-    let part = asked.and_then(|(part, rest)| match rest.first() {
-        Some((name, _)) => Err(query::unknown_parameter(name, "account, region and kind")),
-        None => Ok(part),
-    });
-    let part = match part {
-        Ok(part) => part,
+    // Other parameters mean nothing here, as at every exporter: the page is there for whoever asks for it.
+    let part = match query::part(query::pairs(query.as_deref()), &page) {
+        Ok((part, _)) => part,
         Err(refusal) => return (StatusCode::BAD_REQUEST, refusal).into_response(),
     };
     let format = negotiation::format(&joined(&headers, header::ACCEPT));

@@ -1,5 +1,5 @@
 //! What a request's query asks for. A part that is not there is refused: a page that is empty for a typo looks like an
-//! empty cloud. So is a parameter that is not there: a page that is whole for a typo has every sample twice.
+//! empty cloud.
 
 use std::collections::BTreeSet;
 
@@ -64,11 +64,6 @@ fn refuse_unknown(
             known.join(", ")
         )
     })
-}
-
-/// The refusal of a parameter that means nothing, beside those that do.
-pub(super) fn unknown_parameter(name: &str, known: &str) -> String {
-    format!("unknown parameter `{}`: there are {known}\n", shortened(name))
 }
 
 /// A value for an answer, as text that no terminal takes for orders.
