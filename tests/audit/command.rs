@@ -128,7 +128,7 @@ async fn words_for_a_ticket_say_whose_key_was_examined_when_how_and_what_came_of
     assert_eq!((run.code, run.stderr.as_str()), (Some(1), ""));
     for words in [
         "account:  demo (outscale: eu-west-2)\n",
-        &format!("key:      …{suffix}\n"),
+        &format!("key:      …{suffix} (file "),
         " UTC, by vigie ",
         "The key may do this:\n  ec2:StopInstances in eu-west-2: DryRunOperation\n",
         "The cloud denied this:\n  ec2:StartInstances in eu-west-2\n",
