@@ -124,7 +124,9 @@ impl Samples {
                 "descriptors",
                 end.descriptors > begin.descriptors + (begin.descriptors / 5).max(3),
             ),
-            ("threads", end.threads > begin.threads),
+            // Two turns of long work and the reading of settings may come together late, and whoever works for one goes on
+            // to the next.
+            ("threads", end.threads > begin.threads + 2),
         ];
         let grew = grew.into_iter().filter(|(_, grew)| *grew);
         grew.map(|(what, _)| format!("{what} grew: {begin:?}, then {end:?}"))
@@ -167,7 +169,7 @@ fn what_grows_slowly_is_told_and_what_comes_and_goes_is_not() {
     let told: Vec<&str> = grown.iter().filter_map(|told| told.split(' ').next()).collect();
     assert_eq!(told, ["memory", "descriptors"]);
     let threads = of(|second| Sample {
-        threads: 4 + second / 1000,
+        threads: 4 + second / 300,
         ..Sample::default()
     });
     assert_eq!(threads.len(), 1, "{threads:?}");
