@@ -165,7 +165,9 @@ pub(crate) async fn of(scene: Arc<Scene>, index: usize, seed: u64) {
     }
     loop {
         if account.name == KEYS {
-            sleep(Duration::from_secs_f64(10.0 + 170.0 * rng.f64())).await;
+            // After a refusal long enough for the next try to be accepted: three in a row hold the key back for a quarter
+            // of an hour, as they should.
+            sleep(Duration::from_secs_f64(75.0 + 105.0 * rng.f64())).await;
             refuse_key(&scene, &account, &mut rng).await;
         } else {
             let calm = if rng.u8(0..5) == 0 { 15.0 } else { 6.0 };
