@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 
 use libfuzzer_sys::fuzz_target;
 use vigie::config::load;
-use vigie::provider::Provider;
-use vigie::resources::KINDS;
+use vigie::resources::registry;
 use vigie_fuzz::{Folder, parts};
 
 std::thread_local! {
@@ -23,20 +22,16 @@ fuzz_target!(|input: &[u8]| {
     {
         variables.insert(format!("VIGIE__{name}"), value.to_owned());
     }
-    let kinds: Vec<(&'static str, &'static [Provider], bool)> = KINDS
-        .iter()
-        .map(|kind| (kind.name, kind.providers, kind.by_default))
-        .collect();
     FOLDER.with(|folder| {
         let name = ["v.toml", "v.yaml", "v.json"][usize::from(picked % 3)];
         let path = folder.write(name, text);
-        match load(Some(&path), &kinds, &variables) {
+        match load(Some(&path), &registry(), &variables) {
             Err(error) => assert!(!error.to_string().is_empty()),
             Ok(settings) => {
                 // What `check` prints is the same settings.
                 let printed = settings.to_toml();
                 let again = folder.write("again.toml", printed.as_bytes());
-                let again = load(Some(&again), &kinds, &BTreeMap::new())
+                let again = load(Some(&again), &registry(), &BTreeMap::new())
                     .unwrap_or_else(|error| panic!("{error}\n{printed}"));
                 assert_eq!(again, settings, "{printed}");
             }

@@ -360,10 +360,7 @@ mod tests {
         let text =
             format!("[[account]]\nname = \"a\"\nprovider = \"aws\"\nregions = [\"r\"]\nkinds = {kinds}\n");
         std::fs::write(file.path(), text).unwrap();
-        let registry: Vec<_> = resources::KINDS
-            .map(|kind| (kind.name, kind.providers, kind.by_default))
-            .to_vec();
-        config::load(Some(file.path()), &registry, &BTreeMap::new()).unwrap()
+        config::load(Some(file.path()), &resources::registry(), &BTreeMap::new()).unwrap()
     }
 
     #[test]

@@ -28,7 +28,7 @@ use tracing::warn;
 
 use crate::config::{self, Address, LogFormat, OneAccount, Settings};
 use crate::provider::Provider;
-use crate::resources::KINDS;
+use crate::resources;
 
 /// The state of instances and load balancers of EC2-compatible clouds, for Prometheus.
 ///
@@ -131,14 +131,6 @@ enum Command {
         after_help = "Example:\n  vigie demo\n  vigie demo --cloud-only --provider aws --cloud-listen 127.0.0.1:5000"
     )]
     Demo(demo::Arguments),
-}
-
-/// Every kind as settings ask for them.
-fn registry() -> Vec<(&'static str, &'static [Provider], bool)> {
-    KINDS
-        .into_iter()
-        .map(|kind| (kind.name, kind.providers, kind.by_default))
-        .collect()
 }
 
 fn no_provider() -> Failure {
@@ -367,7 +359,7 @@ impl Cli {
 
 impl AccountArguments {
     fn settings(&self) -> Result<Settings, Failure> {
-        let registry = registry();
+        let registry = resources::registry();
         let variables = config::process_environment();
         if let Some(file) = Given::value(self.config.as_ref()) {
             self.nothing_beside_a_file()?;

@@ -234,17 +234,14 @@ mod tests {
 
     use super::*;
     use crate::config;
-    use crate::resources::KINDS;
+    use crate::resources;
 
     #[tokio::test]
     async fn settings_that_take_long_to_read_hold_nobody_up() {
         let mut file = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
         let written = "[[account]]\nname = \"a\"\nprovider = \"outscale\"\nregions = [\"eu-west-2\"]\n";
         file.write_all(written.as_bytes()).unwrap();
-        let registry: Vec<_> = (KINDS.iter())
-            .map(|kind| (kind.name, kind.providers, kind.by_default))
-            .collect();
-        let settings = config::load(Some(file.path()), &registry, &BTreeMap::new()).unwrap();
+        let settings = config::load(Some(file.path()), &resources::registry(), &BTreeMap::new()).unwrap();
         // No key, so nobody is asked.
         let running = Agent::new(&settings, &(Arc::new(|_: &str| None) as credentials::Variables))
             .unwrap()

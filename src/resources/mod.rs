@@ -30,6 +30,12 @@ pub static KINDS: [&Kind; 10] = [
     &quotas::KIND,
 ];
 
+/// Every kind as settings ask for them: its name, the providers that have it, and whether it is polled where nobody names
+/// kinds.
+pub fn registry() -> [(&'static str, &'static [Provider], bool); KINDS.len()] {
+    KINDS.map(|kind| (kind.name, kind.providers, kind.by_default))
+}
+
 /// The kinds that a cloud has.
 pub fn kinds_of(provider: Provider) -> Vec<&'static Kind> {
     let has = |kind: &&Kind| kind.providers.contains(&provider);

@@ -15,7 +15,7 @@ use vigie::config::{self, Settings};
 use vigie::demo::{Cloud, Key, Options, Request};
 use vigie::exposition::{self, Format, Part};
 use vigie::provider::Provider;
-use vigie::resources::{KINDS, kinds_of};
+use vigie::resources::{self, kinds_of};
 
 use crate::page::Page;
 
@@ -284,11 +284,7 @@ fn written(folder: &TempDir, head: &str, accounts: &[Account]) -> String {
 fn loaded(folder: &TempDir, settings: &str) -> Settings {
     let file = folder.path().join("vigie.toml");
     fs::write(&file, settings).unwrap();
-    let registry: Vec<_> = KINDS
-        .into_iter()
-        .map(|kind| (kind.name, kind.providers, kind.by_default))
-        .collect();
-    config::load(Some(&file), &registry, &BTreeMap::new()).unwrap()
+    config::load(Some(&file), &resources::registry(), &BTreeMap::new()).unwrap()
 }
 
 fn write_key(folder: &TempDir, file: &str, key: &Key, session_token: Option<&str>) {

@@ -10,7 +10,7 @@ use ::vigie::config;
 use ::vigie::demo::{Fault, Key};
 use ::vigie::exposition::{self, Format, Part};
 use ::vigie::provider::Provider;
-use ::vigie::resources::KINDS;
+use ::vigie::resources;
 use tracing::subscriber::DefaultGuard;
 
 use crate::bad_input::CANARY;
@@ -201,12 +201,8 @@ impl Auditing {
     }
 
     fn every(interval: Option<Duration>, demo: &Demo) -> Self {
-        let registry: Vec<_> = KINDS
-            .into_iter()
-            .map(|kind| (kind.name, kind.providers, kind.by_default))
-            .collect();
         let file = demo.settings("interval = \"100ms\"", "");
-        let settings = config::load(Some(&file), &registry, &BTreeMap::new());
+        let settings = config::load(Some(&file), &resources::registry(), &BTreeMap::new());
         let mut settings = settings.expect("the settings are good");
         // A settings file may not ask for so many.
         settings.audit_interval = interval;

@@ -5,17 +5,17 @@ use std::sync::Arc;
 
 use vigie::agent::Agent;
 use vigie::config;
-use vigie::resources::KINDS;
+use vigie::resources;
 
 use crate::demo::Demo;
 
 /// An agent with the settings of a demo cloud that has polled nothing yet.
 pub(crate) fn watching(demo: &Demo, tail: &str) -> Agent {
-    let registry: Vec<_> = KINDS
-        .into_iter()
-        .map(|kind| (kind.name, kind.providers, kind.by_default))
-        .collect();
-    let settings = config::load(Some(&demo.settings("", tail)), &registry, &BTreeMap::new());
+    let settings = config::load(
+        Some(&demo.settings("", tail)),
+        &resources::registry(),
+        &BTreeMap::new(),
+    );
     let settings = settings.expect("the settings are good");
     Agent::new(&settings, &(Arc::new(|_: &str| None) as _)).expect("the agent can be made")
 }

@@ -53,8 +53,7 @@ impl Fixture {
 fn loaded(folder: &TempDir, text: &str) -> Settings {
     let file = folder.path().join("vigie.toml");
     std::fs::write(&file, text).unwrap();
-    let registry = resources::KINDS.map(|kind| (kind.name, kind.providers, kind.by_default));
-    config::load(Some(&file), &registry, &BTreeMap::new()).unwrap()
+    config::load(Some(&file), &resources::registry(), &BTreeMap::new()).unwrap()
 }
 
 async fn refused(breaker: &Breaker) -> Duration {

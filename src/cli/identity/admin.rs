@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use secrecy::zeroize::Zeroizing;
 
-use super::super::{Failure, PlaceArguments, no_provider, registry};
+use super::super::{Failure, PlaceArguments, no_provider};
 use crate::config::{self, OneAccount};
 use crate::credentials::{self, ClientCertificate, Source, certificate::Named};
 use crate::identity::Place;
 use crate::provider::Provider;
+use crate::resources;
 
 /// Which account, and the key of an admin of it.
 #[derive(Debug, Args)]
@@ -42,7 +43,7 @@ impl AdminArguments {
             profile: None,
             endpoint_url: self.place.endpoint_url(),
         };
-        let settings = config::load_one(&one, &registry(), &config::process_environment());
+        let settings = config::load_one(&one, &resources::registry(), &config::process_environment());
         let mut accounts = settings.map_err(Failure::usage)?.accounts.into_iter();
         let Some(account) = accounts.next() else {
             return Err(Failure::usage(anyhow::anyhow!("`--region` is missing")));
