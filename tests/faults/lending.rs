@@ -6,7 +6,6 @@ use std::fmt::Write as _;
 use std::fs;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret as _;
@@ -19,12 +18,13 @@ use vigie::config::{self, Settings};
 use vigie::credentials::Variables;
 use vigie::demo::{Cloud, Key, Options};
 use vigie::exposition::{Format, Part};
-use vigie::resources::KINDS;
+use vigie::resources;
 
 use crate::bench::{cloud, pass, regions, still_aws, watcher};
 use crate::certificates::Certificates;
 use crate::fault::{Fault, Outcome, Seat};
 use crate::front::{Clouds, Front, Mark};
+use crate::matrix::assert_bounded;
 use crate::page::Page;
 use crate::report;
 use crate::scene::HIT;
@@ -242,21 +242,10 @@ impl Scene {
             Outcome::Fails(_) => 1.0,
         };
         self.poll(&agent, outcome, failures, calls, &told).await;
-        let met = front.met();
         if fault.seat() == Seat::Answer && fault != Fault::Refused {
             assert_eq!(front.asked(), calls, "{told}: counted and come");
         }
-        if matches!(fault, Fault::RetryAfterOnce | Fault::RetryAfterAlways) {
-            let waits = met.windows(2).map(|pair| pair[1].at - pair[0].at);
-            assert!(waits.min() >= Some(Duration::from_secs(7)), "{told}: {met:?}");
-        }
-        if fault == Fault::Gigabyte {
-            let read = front.longest();
-            assert!(
-                (64 << 20..80 << 20).contains(&read),
-                "{told}: {read} bytes were read"
-            );
-        }
+        assert_bounded(&front, fault, &told);
         // Nobody is asked again at once, whatever polls in between.
         self.poll(&agent, outcome, 2.0 * failures, calls, &told).await;
 
@@ -342,8 +331,7 @@ impl Scene {
         .concat();
         let path = self.folder.path().join("vigie.toml");
         fs::write(&path, text).unwrap();
-        let registry = KINDS.map(|kind| (kind.name, kind.providers, kind.by_default));
-        config::load(Some(&path), &registry, &BTreeMap::new()).unwrap()
+        config::load(Some(&path), &resources::registry(), &BTreeMap::new()).unwrap()
     }
 
     fn assert_no_secret(&self, text: &str, told: &str) {

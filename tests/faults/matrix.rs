@@ -9,6 +9,7 @@ use vigie::exposition::Format;
 
 use crate::bench::pass;
 use crate::fault::{Expected, Fault, Outcome, Seat, Touched};
+use crate::front::Front;
 use crate::scene::{Scene, Seen, Subject};
 use crate::{nameless, regions, report};
 
@@ -205,7 +206,13 @@ pub(crate) fn assert_calls(
     }
     let calls = if is_heard { met.len() } else { counted };
     assert!(expected.calls.contains(&calls), "{told}: {calls} calls");
+    assert_bounded(front, fault, told);
+}
+
+/// Whoever says when to come again is heard, and of what has no end no more is read than may be.
+pub(crate) fn assert_bounded(front: &Front, fault: Fault, told: &str) {
     if matches!(fault, Fault::RetryAfterOnce | Fault::RetryAfterAlways) {
+        let met = front.met();
         let waits = met.windows(2).map(|pair| pair[1].at - pair[0].at);
         assert!(waits.min() >= Some(Duration::from_secs(7)), "{told}: {met:?}");
     }

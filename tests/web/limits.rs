@@ -37,6 +37,17 @@ async fn said(address: SocketAddr, request: &[u8]) -> String {
     rest(&mut stream).await
 }
 
+/// Asks on a connection that stays, and is answered.
+async fn ask(stream: &mut TcpStream) {
+    let request = b"GET /-/healthy HTTP/1.1\r\nhost: x\r\n\r\n";
+    stream.write_all(request).await.ok();
+    let mut answer = [0; 4096];
+    let read = timeout(DEADLINE, stream.read(&mut answer))
+        .await
+        .expect("it answers");
+    assert!(matches!(read, Ok(1..)), "{read:?}");
+}
+
 #[tokio::test]
 async fn body_is_refused_and_the_connection_closed() {
     let scene = Scene::serve(None, Limits::default()).await;
@@ -263,15 +274,6 @@ async fn newcomer_is_heard_though_others_keep_all_connections_and_dribble() {
         socket.bind(([127, 0, 1, host], 0).into()).unwrap();
         socket.connect(scene.address).await.unwrap()
     };
-    let ask = async |stream: &mut TcpStream| {
-        let request = b"GET /-/healthy HTTP/1.1\r\nhost: x\r\n\r\n";
-        stream.write_all(request).await.ok();
-        let mut answer = [0; 4096];
-        let read = timeout(DEADLINE, stream.read(&mut answer))
-            .await
-            .expect("it answers");
-        assert!(matches!(read, Ok(1..)), "{read:?}");
-    };
     let mut established = by(100).await;
     ask(&mut established).await;
     // As many as there may be, of few addresses, each answered once: nobody has more than is fair.
@@ -339,15 +341,6 @@ async fn address_with_more_than_its_share_drives_out_no_other() {
         ..Limits::default()
     };
     let scene = Scene::serve(Some(&folder.web("")), limits).await;
-    let ask = async |stream: &mut TcpStream| {
-        let request = b"GET /-/healthy HTTP/1.1\r\nhost: x\r\n\r\n";
-        stream.write_all(request).await.ok();
-        let mut answer = [0; 4096];
-        let read = timeout(DEADLINE, stream.read(&mut answer))
-            .await
-            .expect("it answers");
-        assert!(matches!(read, Ok(1..)), "{read:?}");
-    };
     let mut scraper = connect(scene.address).await;
     ask(&mut scraper).await;
     // Connections that do not take their answers, of another address: each is worth more than one between two requests.
