@@ -12,6 +12,7 @@ use super::client::{Client, Told, failed, form};
 use super::transport::{Held, Unanswered};
 use super::{Account, Action, Cause, Effect, Endpoint, Error, Reason, clock, retry};
 use crate::credentials::Current;
+use crate::repeated::Over;
 
 impl Client {
     /// Calls an action, again where that may help, and gives the body of its answer, whose root is right.
@@ -76,10 +77,11 @@ impl Client {
             && refuses_the_key(&unanswered.cause)
             && !may_be_done(call.action, unanswered)
         {
-            let account = &*region.account;
-            credential
-                .clock
-                .correct(off, Some(&account.name), Some(&region.name));
+            let correct = |off| {
+                let account = &region.account.name;
+                credential.clock.correct(off, Some(account), Some(&region.name));
+            };
+            correct(off);
             if pass.refused_for_the_clock() {
                 self.budget().await?;
                 pass.is_latest().map_err(|locked| self.held_back(locked))?;
@@ -89,9 +91,7 @@ impl Client {
                 if let (Err(Unanswered { cause, .. }), Some(off)) = (&outcome, off)
                     && refuses_the_key(cause)
                 {
-                    credential
-                        .clock
-                        .correct(off, Some(&account.name), Some(&region.name));
+                    correct(off);
                 }
             } else if let Err(Unanswered { cause, .. }) = outcome {
                 return Err(Tried::AndMayNotAgain(cause));
@@ -145,11 +145,10 @@ impl Client {
             .ok()
             .and_then(|reply| reply.skew)
             .map(|skew| skew.as_secs());
-        let root = format!("{}Response", action.name);
         let outcome = reply.and_then(|mut reply| {
             let held = std::mem::take(&mut reply.held);
             let secrets = key.credentials.secrets();
-            let text = reply.into_answer(&endpoint.host(), &root, &secrets, action.effect)?;
+            let text = reply.into_answer(&endpoint.host(), &action.root(), &secrets, action.effect)?;
             Ok(Arrived { text, _held: held })
         });
         debug!(
@@ -228,15 +227,7 @@ impl Client {
         {
             Ok(another) => {
                 let over = self.told().rereading.over();
-                if let Some(over) = over {
-                    info!(
-                        account = self.region.account.name,
-                        region = self.region.name,
-                        failures = over.failures,
-                        seconds = over.lasted.as_secs(),
-                        "the key can be read again"
-                    );
-                }
+                self.tell_over(over, "the key can be read again");
                 if another {
                     if may_be_done {
                         return Err(Tried::AndMayNotAgain(cause));
@@ -272,13 +263,18 @@ impl Client {
             told.rereading.over();
             told.refusals.over()
         };
+        self.tell_over(over, "the cloud takes the key again");
+    }
+
+    /// Says what is over, if something was wrong.
+    fn tell_over(&self, over: Option<Over>, what: &str) {
         if let Some(over) = over {
             info!(
                 account = self.region.account.name,
                 region = self.region.name,
                 failures = over.failures,
                 seconds = over.lasted.as_secs(),
-                "the cloud takes the key again"
+                "{what}"
             );
         }
     }

@@ -8,7 +8,7 @@ use tracing::{debug, info, warn};
 use super::Poll;
 use crate::api::{Error, Reason};
 use crate::reading::Reading;
-use crate::repeated::Repeated;
+use crate::repeated::{Over, Repeated};
 
 /// What was told last.
 #[derive(Default)]
@@ -36,17 +36,11 @@ impl Poll {
         match outcome {
             Ok(reading) => {
                 self.tell_of_slowness(took, past);
-                if let Some(over) = past.failing.over() {
-                    info!(
-                        account,
-                        region,
-                        kind,
-                        failures = over.failures,
-                        seconds = over.lasted.as_secs(),
-                        objects = reading.objects,
-                        "polling succeeds again"
-                    );
-                }
+                self.tell_over(
+                    past.failing.over(),
+                    Some(reading.objects),
+                    "polling succeeds again",
+                );
                 self.tell_of_what_is_left_out(reading, past);
             }
             Err(error) => {
@@ -69,16 +63,7 @@ impl Poll {
     fn tell_of_slowness(&self, took: Duration, past: &mut Past) {
         let [account, region, kind] = self.labels();
         if took + self.interval <= self.stale_after {
-            if let Some(over) = past.slow.over() {
-                info!(
-                    account,
-                    region,
-                    kind,
-                    failures = over.failures,
-                    seconds = over.lasted.as_secs(),
-                    "polls are quick enough again"
-                );
-            }
+            self.tell_over(past.slow.over(), None, "polls are quick enough again");
         } else if let Some(count) = past.slow.again(()) {
             warn!(
                 account,
@@ -96,17 +81,11 @@ impl Poll {
         let [account, region, kind] = self.labels();
         if reading.skipped == 0 {
             past.most_skipped = 0;
-            if let Some(over) = past.skipped.over() {
-                info!(
-                    account,
-                    region,
-                    kind,
-                    failures = over.failures,
-                    seconds = over.lasted.as_secs(),
-                    objects = reading.objects,
-                    "every object is understood again"
-                );
-            }
+            self.tell_over(
+                past.skipped.over(),
+                Some(reading.objects),
+                "every object is understood again",
+            );
             return;
         }
         // One more than ever is news.
@@ -121,6 +100,22 @@ impl Poll {
                 shown = reading.objects,
                 first = reading.first_skipped.as_deref().unwrap_or_default(),
                 "objects that cannot be understood are left out; the others are shown"
+            );
+        }
+    }
+
+    /// Says what is over, if something was wrong; where that is news of them, with how many objects there are.
+    fn tell_over(&self, over: Option<Over>, objects: Option<usize>, what: &str) {
+        let [account, region, kind] = self.labels();
+        if let Some(over) = over {
+            info!(
+                account,
+                region,
+                kind,
+                failures = over.failures,
+                seconds = over.lasted.as_secs(),
+                objects,
+                "{what}"
             );
         }
     }
