@@ -51,13 +51,17 @@ pub(crate) fn without_paths(text: &str) -> String {
     shown
 }
 
-fn push(shown: &mut String, word: &str) {
-    let of_a_path = ["/", "./", "../", "~/"]
+/// Whether a word begins as a path that cannot be taken for something else.
+pub(crate) fn begins_as_one(word: &str) -> bool {
+    ["/", "./", "../", "~/"]
         .iter()
-        .any(|begin| word.starts_with(begin));
+        .any(|begin| word.starts_with(begin))
+}
+
+fn push(shown: &mut String, word: &str) {
     let path = word.trim_end_matches([':', '.']);
     match word.strip_prefix(path) {
-        Some(after) if of_a_path && path.len() > 1 => {
+        Some(after) if begins_as_one(word) && path.len() > 1 => {
             shown.push('…');
             shown.push_str(after);
         }

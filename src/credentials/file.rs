@@ -87,13 +87,6 @@ impl Stamp {
             stamp: self,
         })
     }
-
-    /// Warns of a secret that others can read.
-    pub(super) fn warn_of_readers(self, what: &str, path: &Path) {
-        if let Some(readable) = self.readable(path) {
-            readable.warn(what);
-        }
-    }
 }
 
 /// The key that a file holds for a profile.

@@ -32,17 +32,10 @@ pub use source::{Current, Found, Marks, Source};
 /// The environment, as a function so that tests need not change the process's own.
 pub type Variables = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
-/// Warns of a file with a secret in it that others can read.
-pub(crate) fn warn_of_readers(what: &'static str, path: &Path) {
-    // Whoever reads it says what is wrong with it.
-    if let Ok(stamp) = Stamp::of(path, what) {
-        stamp.warn_of_readers(what, path);
-    }
-}
-
-/// Whether others can read a file, as far as it can be told.
-pub(crate) fn open_to_others(what: &'static str, path: &Path) -> bool {
-    Stamp::of(path, what).is_ok_and(|stamp| stamp.readable(path).is_some())
+/// A file with a secret in it, when others can read it, as far as that can be told: whoever reads it says what is wrong
+/// with it.
+pub(crate) fn readable(what: &'static str, path: &Path) -> Option<Readable> {
+    Stamp::of(path, what).ok()?.readable(path)
 }
 
 /// The environment of this process.

@@ -49,11 +49,8 @@ impl Process {
     /// The program, unless it looks more like a secret in a wrong place than like one.
     fn shown(&self) -> &str {
         let program = &self.program;
-        let is_path = ["/", "./", "../", "~/"]
-            .iter()
-            .any(|begin| program.starts_with(begin));
         let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-        if is_path || program.len() <= LONGEST_NAME && program.bytes().all(is_letter) {
+        if paths::begins_as_one(program) || program.len() <= LONGEST_NAME && program.bytes().all(is_letter) {
             program
         } else {
             "…"

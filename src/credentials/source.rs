@@ -319,8 +319,9 @@ impl Watched {
         self.looked_at = look.as_ref().ok().copied();
         if let Ok(stamp) = &look
             && changed
+            && let Some(readable) = stamp.readable(&self.path)
         {
-            stamp.warn_of_readers("credentials file", &self.path);
+            readable.warn("credentials file");
         }
         let profile = Profile {
             name: &self.profile,

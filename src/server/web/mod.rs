@@ -26,7 +26,7 @@ use secrecy::ExposeSecret as _;
 use tokio_rustls::rustls::ServerConfig;
 use tracing::{error, info, warn};
 
-use crate::credentials::{open_to_others, warn_of_readers};
+use crate::credentials::readable;
 use crate::paths;
 use crate::repeated::Repeated;
 use authorities::Validity;
@@ -146,7 +146,7 @@ impl Web {
             ));
         }
         lines.extend(loaded.doubtful.iter().map(|what| format!("but: {what}")));
-        let open = (loaded.secrets.iter()).filter(|(what, path)| open_to_others(what, path));
+        let open = (loaded.secrets.iter()).filter(|(what, path)| readable(what, path).is_some());
         lines.extend(open.map(|(what, path)| {
             format!(
                 "but: others can read the {what} {}: run `chmod 600` on it",
@@ -264,7 +264,9 @@ impl Loaded {
             warn!(path = %paths::shown(path), error, "not all of the web configuration file is as one may expect");
         }
         for (what, path) in &self.secrets {
-            warn_of_readers(what, path);
+            if let Some(readable) = readable(what, path) {
+                readable.warn(what);
+            }
         }
     }
 }
