@@ -8,6 +8,7 @@ use std::task::Poll;
 
 use axum::body::{Body, HttpBody as _};
 use axum::extract::Request;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Version, header};
 use axum::response::{IntoResponse as _, Response};
 use hyper::body::Incoming;
@@ -89,11 +90,7 @@ async fn converse<S>(
         let (seat, routes, agreed) = (Arc::clone(&seat), &routes, agreed.as_ref());
         seat.asked();
         async move {
-            let answer = if is_addressed(&request) {
-                answer(request, client, &seat, routes, shared, agreed).await
-            } else {
-                badly_addressed(shared)
-            };
+            let answer = answer(request, client, &seat, routes, shared, agreed).await;
             Ok::<_, Infallible>(answer.map(|body| Answer { body, seat }))
         }
     });
@@ -140,8 +137,10 @@ async fn answer(
 ) -> Response {
     let web = shared.web.as_ref().map(|web| (web, web.current()));
     let (mut parts, body) = request.into_parts();
+    let is_addressed = is_addressed(&parts);
     // Who may not ask is told no more than that, and counted.
     let refused = match &web {
+        _ if !is_addressed => Some(badly_addressed()),
         Some((web, loaded)) => {
             web.refusal(loaded, &parts.headers, neighbourhood(client.ip()))
                 .await
@@ -171,8 +170,8 @@ async fn answer(
         (Some(agreed), Some(current)) => Arc::ptr_eq(agreed, current),
         _ => true,
     };
-    // What is not read cannot be followed by another request.
-    if !is_current || has_body {
+    // What is not read, or not known for whom it is, cannot be followed by another request.
+    if !is_current || has_body || !is_addressed {
         let close = HeaderValue::from_static("close");
         answer.headers_mut().insert(header::CONNECTION, close);
     }
@@ -180,11 +179,11 @@ async fn answer(
 }
 
 /// Whether it says once whom it asks, as it has to (RFC 9112, 3.2). HTTP/1.0 need not say.
-fn is_addressed<B>(request: &Request<B>) -> bool {
-    let mut hosts = request.headers().get_all(header::HOST).iter();
+fn is_addressed(request: &Parts) -> bool {
+    let mut hosts = request.headers.get_all(header::HOST).iter();
     match (hosts.next(), hosts.next()) {
         (Some(host), None) => host.as_bytes().iter().all(|byte| is_of_a_host(*byte)),
-        (None, _) => request.version() < Version::HTTP_11,
+        (None, _) => request.version < Version::HTTP_11,
         (Some(_), Some(_)) => false,
     }
 }
@@ -194,18 +193,8 @@ fn is_of_a_host(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:[]%".contains(&byte)
 }
 
-fn badly_addressed(shared: &Shared) -> Response {
-    let close = [(header::CONNECTION, "close")];
-    let mut answer = (
-        StatusCode::BAD_REQUEST,
-        close,
-        "one valid Host header is needed\n",
-    )
-        .into_response();
-    let loaded = shared.web.as_ref().map(|web| web.current());
-    let configured = loaded.as_ref().map_or(&[][..], |loaded| &loaded.headers);
-    web::complete(answer.headers_mut(), configured);
-    answer
+fn badly_addressed() -> Response {
+    (StatusCode::BAD_REQUEST, "one valid Host header is needed\n").into_response()
 }
 
 fn has_body(headers: &HeaderMap, body: &Incoming) -> bool {
