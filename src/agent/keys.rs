@@ -86,10 +86,11 @@ impl Keys {
     /// Takes other settings for every key that is in use and stays so. Gives these, which are not to be let go while
     /// their accounts begin anew; an error when something is wrong with the settings, none of which is taken then.
     pub(super) fn adopt(&self, settings: &Settings) -> anyhow::Result<Vec<Arc<Credential>>> {
+        let parts = parts(settings);
         let mut adopted = Vec::new();
         for (place, known) in &self.places {
-            let first = parts(settings).into_iter().map(|part| part.account);
-            let first = first.into_iter().find(|account| key_place(account) == *place);
+            let mut accounts = parts.iter().map(|part| part.account);
+            let first = accounts.find(|account| key_place(account) == *place);
             if let Some((first, credential)) = first.zip(known.credential.upgrade()) {
                 adopted.push((credential, users(settings, place), self.teller(first)?));
             }
