@@ -92,12 +92,16 @@ cp "$home/vigie.toml" "$root/etc/vigie/vigie.toml"
 passed "settings that are no good fail the reload, and change nothing"
 
 is "the watch over the key" active "$(property ActiveState vigie-key.path)"
+# Each time that it was given what is in the file.
+given() { journal --unit=vigie-key.service | grep --count '^Finished'; }
 invocation=$(property InvocationID)
+before=$(given)
 admin rotate "${place[@]}" --out /etc/vigie/credentials --grace 10s
 wait_for "the service to start anew" changed InvocationID "$invocation"
 wait_for "polls with the new key" polls_of renamed
 lacks "$(said_last)" WARN ERROR
-passed "a new key is given to it"
+is "the restarts for one new key" 1 "$(($(given) - before))"
+passed "a new key is given to it, once"
 
 inside systemctl stop vigie.service
 is "the end" "inactive success 0" "$(property ActiveState) $(property Result) $(property ExecMainStatus)"

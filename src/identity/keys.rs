@@ -142,12 +142,12 @@ impl Keys<'_, '_> {
     pub(super) async fn issue(
         &mut self,
         file: &KeyFile,
-        begun: Begun,
+        mut begun: Begun,
         evidence: &Evidence<'_>,
         prove: Option<&Patience>,
     ) -> Result<(Credentials, Option<Proof>, Begun), Error> {
         let loose = file.loose_mode();
-        match self.try_to_issue(&begun, evidence, prove).await {
+        match self.try_to_issue(&mut begun, evidence, prove).await {
             Ok((credentials, proof)) => {
                 if let Some(mode) = loose {
                     (self.told)(Event::Note(&format!(
@@ -172,7 +172,7 @@ impl Keys<'_, '_> {
 
     async fn try_to_issue(
         &mut self,
-        begun: &Begun,
+        begun: &mut Begun,
         evidence: &Evidence<'_>,
         prove: Option<&Patience>,
     ) -> Result<(Credentials, Option<Proof>), NotMade> {

@@ -16,8 +16,8 @@ use crate::credentials::Credentials;
 pub struct Begun {
     key_file: KeyFile,
     journal: Journal,
-    /// Takes up the room that the new content will need.
-    spare: Temporary,
+    /// Takes up the room that the new content will need, until it is written.
+    spare: Option<Temporary>,
     lock: Lock,
 }
 
@@ -30,7 +30,7 @@ impl Begun {
             Ok(spare) => Ok(Self {
                 key_file,
                 journal,
-                spare,
+                spare: Some(spare),
                 lock,
             }),
             Err(error) => {
@@ -56,7 +56,7 @@ impl Begun {
     }
 
     /// Notes the new key, and writes the whole new content beside the file, which stays as it is.
-    pub fn write_beside(&self, credentials: &Credentials) -> Result<Beside<'_>, Error> {
+    pub fn write_beside(&mut self, credentials: &Credentials) -> Result<Beside<'_>, Error> {
         let inner = &self.key_file.0;
         self.key_file.is_unchanged()?;
         self.lock.note(&Journal {
@@ -65,7 +65,12 @@ impl Begun {
         })?;
         let content = self.key_file.with(credentials)?;
         let writing = || Error::io("write", &inner.place.temporary);
-        let temporary = self.spare.again().map_err(writing())?;
+        let temporary = (self.spare.take())
+            .map_or_else(
+                || Temporary::create(&inner.place.temporary),
+                Temporary::or_another,
+            )
+            .map_err(writing())?;
         (temporary.take_owner_of(&inner.place.target))
             .and_then(|()| temporary.write(content.as_bytes()))
             .map_err(writing())?;

@@ -78,15 +78,13 @@ impl Temporary {
         })
     }
 
-    /// The same file, or a new one where it was removed or moved away.
-    pub(super) fn again(&self) -> io::Result<Self> {
-        if !self.is_there()? {
-            return Self::create(&self.path);
+    /// This one, or a new one where it was removed.
+    pub(super) fn or_another(self) -> io::Result<Self> {
+        if self.is_there()? {
+            Ok(self)
+        } else {
+            Self::create(&self.path)
         }
-        Ok(Self {
-            file: self.file.try_clone()?,
-            path: self.path.clone(),
-        })
     }
 
     /// Makes the file hold this, on the disk.
@@ -113,10 +111,12 @@ impl Temporary {
     }
 
     /// Moves the file over another.
-    pub(super) fn rename(&self, to: &Path) -> io::Result<()> {
+    pub(super) fn rename(mut self, to: &Path) -> io::Result<()> {
         if !self.is_there()? {
             return Err(io::ErrorKind::NotFound.into());
         }
+        // Who watches the other takes the end of writing for one more change: it comes first.
+        self.file = File::open(&self.path)?;
         fs::rename(&self.path, to)
     }
 

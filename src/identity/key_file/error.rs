@@ -77,6 +77,12 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// The file was made immutable, or one that only grows.
+    #[error("cannot replace {}, which `chattr` made immutable or append-only: undo that with `chattr -ia`", .path.display())]
+    Locked {
+        /// The file.
+        path: PathBuf,
+    },
     /// The file is somebody else's, in a directory where only the owner may replace it.
     #[error(
         "cannot replace {}, which is another user's in a directory shared by all: name a file in a directory of \
@@ -138,6 +144,7 @@ impl Error {
             | Self::Busy { .. }
             | Self::Changed { .. }
             | Self::Mounted { .. }
+            | Self::Locked { .. }
             | Self::NotOurs { .. }
             | Self::Unproven { .. }
             | Self::Io { .. }

@@ -8,6 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
 use secrecy::zeroize::Zeroizing;
 
 use super::{
@@ -133,12 +134,14 @@ impl Place {
                 path: path.to_owned(),
             });
         }
-        // Made immutable (`chattr +i`): not even root may replace it. Opened for nothing else than to ask.
-        match File::options().write(true).open(&self.target) {
-            Err(error) if error.raw_os_error() == Some(NOT_PERMITTED) => {
-                return Err(Error::io("replace", path)(error));
-            }
-            _ => {}
+        // Not even root may replace it. Asked without opening it to write: who watches it would take that for a change.
+        let locked = StatxAttributes::IMMUTABLE | StatxAttributes::APPEND;
+        if statx(CWD, &self.target, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::TYPE)
+            .is_ok_and(|there| there.stx_attributes.intersects(locked))
+        {
+            return Err(Error::Locked {
+                path: path.to_owned(),
+            });
         }
         // Where there is no such list, or it is hidden, the rename will tell.
         let mounts = fs::read("/proc/self/mountinfo").unwrap_or_default();
@@ -172,8 +175,6 @@ const LINKS: usize = 40;
 /// In such a directory, only the owner may replace a file.
 const STICKY: u32 = 0o1000;
 const ROOT: u32 = 0;
-/// `EPERM`, where missing rights are `EACCES`.
-const NOT_PERMITTED: i32 = 1;
 
 #[cfg(test)]
 mod tests;

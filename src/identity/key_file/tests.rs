@@ -6,6 +6,8 @@ use std::{
     path::PathBuf,
 };
 
+use rustix::fs::{IFlags, inotify, ioctl_setflags};
+
 use super::*;
 use crate::credentials::Credentials;
 
@@ -114,7 +116,7 @@ fn mode(path: &Path) -> u32 {
 
 /// Writes the new key all the way.
 fn replace(key_file: &KeyFile) {
-    let begun = key_file.begin(journal()).unwrap();
+    let mut begun = key_file.begin(journal()).unwrap();
     begun.write_beside(&new_key()).unwrap().swap().unwrap();
     begun.finish().unwrap();
 }
@@ -170,7 +172,7 @@ fn an_empty_file_takes_any_format() {
 fn nobody_else_may_read_the_file_at_any_moment() {
     let (directory, path) = with_old_key();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-    let begun = open(&path).unwrap().begin(journal()).unwrap();
+    let mut begun = open(&path).unwrap().begin(journal()).unwrap();
     let [note, temporary] =
         [".credentials.vigie", ".credentials.vigie-new"].map(|name| directory.path().join(name));
     assert_eq!([mode(&note), mode(&temporary)], [0o600, 0o600]);
@@ -193,6 +195,42 @@ fn looking_changes_nothing() {
         (after.ino(), after.ctime(), after.ctime_nsec())
     );
     assert_eq!(names(directory.path()), ["credentials"]);
+}
+
+#[test]
+fn who_watches_the_file_sees_one_change() {
+    let (directory, path) = with_old_key();
+    let watch = inotify::init(inotify::CreateFlags::NONBLOCK).unwrap();
+    inotify::add_watch(&watch, directory.path(), inotify::WatchFlags::ALL_EVENTS).unwrap();
+    replace(&open(&path).unwrap());
+
+    let mut room = [std::mem::MaybeUninit::uninit(); 4096];
+    let mut events = inotify::Reader::new(&watch, &mut room);
+    let mut seen = Vec::new();
+    while let Ok(event) = events.next() {
+        let looks = inotify::ReadFlags::ACCESS | inotify::ReadFlags::OPEN | inotify::ReadFlags::CLOSE_NOWRITE;
+        if event.file_name() == Some(c"credentials") && !looks.intersects(event.events()) {
+            seen.push(event.events());
+        }
+    }
+    assert_eq!(seen, [inotify::ReadFlags::MOVED_TO]);
+}
+
+#[test]
+fn a_locked_file_is_told_before_a_key_is_made() {
+    let (directory, path) = with_old_key();
+    for lock in [IFlags::IMMUTABLE, IFlags::APPEND] {
+        let file = fs::File::open(&path).unwrap();
+        // Only root may lock a file, and not every file system knows of it.
+        let is_locked = ioctl_setflags(&file, lock).is_ok();
+        let begun = open(&path).unwrap().begin(journal());
+        if is_locked {
+            ioctl_setflags(&file, IFlags::empty()).unwrap();
+        }
+        assert_eq!(matches!(begun, Err(Error::Locked { .. })), is_locked, "{begun:?}");
+        drop(begun.map(Begun::abandon));
+        assert_eq!(names(directory.path()), ["credentials"]);
+    }
 }
 
 #[test]
@@ -244,9 +282,10 @@ fn the_owner_is_kept_by_root() {
 fn debug_shows_no_secret() {
     let (_directory, path) = with_old_key();
     let key_file = open(&path).unwrap();
-    let begun = key_file.begin(journal()).unwrap();
+    let mut begun = key_file.begin(journal()).unwrap();
+    let prepared = format!("{begun:?}");
     let beside = begun.write_beside(&new_key()).unwrap();
-    let shown = format!("{key_file:?} {begun:?} {beside:?}");
+    let shown = format!("{key_file:?} {prepared} {beside:?}");
     assert!(shown.contains("suffix: \"MPLE\""), "{shown}");
     for secret in [OLD_SECRET, NEW_SECRET, OLD_ID] {
         assert!(
@@ -259,7 +298,7 @@ fn debug_shows_no_secret() {
 #[test]
 fn a_key_that_would_not_read_back_is_not_written() {
     let (directory, path) = with_old_key();
-    let begun = open(&path).unwrap().begin(journal()).unwrap();
+    let mut begun = open(&path).unwrap().begin(journal()).unwrap();
     let mut temporary_key = new_key();
     temporary_key.session_token = Some("DEMO-token".into());
     for unfit in [

@@ -155,7 +155,7 @@ fn one_after_the_other_never_holds_a_note_that_was_removed() {
 #[test]
 fn the_old_file_stands_until_the_swap() {
     let bench = Bench::new();
-    let begun = bench.begin();
+    let mut begun = bench.begin();
     let before = fs::read(&bench.path).unwrap();
     begun.write_beside(&new_key()).unwrap().discard();
     assert_eq!(bench.names(), [NOTE, "credentials"]);
@@ -173,7 +173,7 @@ fn the_old_file_stands_until_the_swap() {
 #[test]
 fn room_for_the_new_content_is_taken_before_a_key_is_made() {
     let bench = Bench::new();
-    let begun = bench.begin();
+    let mut begun = bench.begin();
     let taken = fs::metadata(bench.at(TEMPORARY)).unwrap().len();
     begun.write_beside(&new_key()).unwrap().swap().unwrap();
     assert!(taken > fs::metadata(&bench.path).unwrap().len());
@@ -183,7 +183,7 @@ fn room_for_the_new_content_is_taken_before_a_key_is_made() {
 fn the_new_key_is_noted_before_it_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("credentials");
-    let begun = open(&path).unwrap().begin(journal("watcher_1")).unwrap();
+    let mut begun = open(&path).unwrap().begin(journal("watcher_1")).unwrap();
     drop(begun.write_beside(&new_key()).unwrap());
     drop(begun);
     let left = open(&path).unwrap().journal().cloned().unwrap();
@@ -201,7 +201,7 @@ fn what_a_killed_run_wrote_beside_is_removed() {
 #[test]
 fn a_write_that_fails_leaves_the_old_file_and_nothing_beside_it() {
     let bench = Bench::new();
-    let begun = bench.begin();
+    let mut begun = bench.begin();
     fs::remove_file(bench.at(TEMPORARY)).unwrap();
     fs::create_dir(bench.at(TEMPORARY)).unwrap();
     let error = begun.write_beside(&new_key()).unwrap_err();
@@ -273,7 +273,7 @@ fn what_somebody_else_wrote_meanwhile_is_not_overwritten() {
     let bench = Bench::new();
     let theirs = "[default]\naws_access_key_id = DEMOTHEIRS\naws_secret_access_key = DEMO/EXAMPLE\n";
     let opened = open(&bench.path).unwrap();
-    let begun = bench.begin();
+    let mut begun = bench.begin();
     let beside = begun.write_beside(&new_key()).unwrap();
     fs::write(&bench.path, theirs).unwrap();
     for error in [
@@ -313,7 +313,7 @@ fn a_run_that_came_and_was_killed_meanwhile_is_not_overlooked() {
 #[test]
 fn nobody_elses_file_beside_is_moved_into_place() {
     let bench = Bench::new();
-    let begun = bench.begin();
+    let mut begun = bench.begin();
     let beside = begun.write_beside(&new_key()).unwrap();
     assert!(
         fs::read_to_string(bench.at(TEMPORARY))
