@@ -11,6 +11,8 @@
 pub mod repeated;
 // Paths in what is told.
 mod paths;
+// Files that a person names, read within a limit.
+mod files;
 // Secrets in what others say.
 mod redaction;
 // What a YAML file may be before it is read.

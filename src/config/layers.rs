@@ -1,15 +1,11 @@
 //! The settings file and, over it, the environment: text and variables in, one tree of values out.
 
-use std::{
-    collections::BTreeMap,
-    env, fs,
-    io::{ErrorKind, Read as _},
-    path::Path,
-};
+use std::{collections::BTreeMap, env, io::ErrorKind, path::Path};
 
 use config::{ConfigError, File, FileFormat, Map, Source as _, Value, ValueKind};
 
 use super::error::{Error, Fault, Origin};
+use crate::files::{self, Unread};
 use crate::yaml;
 
 /// The environment, by name. Only those that start with `VIGIE_` matter here, and where credentials are.
@@ -153,35 +149,26 @@ fn text(path: &Path) -> Result<String, Error> {
         path: path.to_owned(),
         problem,
     };
-    let unreadable = |error: std::io::Error| {
-        refused(match error.kind() {
-            ErrorKind::NotFound | ErrorKind::NotADirectory => {
-                "does not exist: write it, or correct its name in --config".to_owned()
-            }
-            kind => format!("cannot be read ({kind}): make it readable to the user that vigie runs as"),
+    let read = files::read_text(path, LIMIT);
+    // A folder has no suffix to be told of before.
+    if !matches!(read, Err(Unread::Failed(_) | Unread::Directory)) {
+        format(path)?;
+    }
+    let text = read.map_err(|unread| {
+        refused(match unread {
+            Unread::Failed(error) => match error.kind() {
+                ErrorKind::NotFound | ErrorKind::NotADirectory => {
+                    "does not exist: write it, or correct its name in --config".to_owned()
+                }
+                kind => format!("cannot be read ({kind}): make it readable to the user that vigie runs as"),
+            },
+            Unread::Directory => "is a directory: name the file in it".to_owned(),
+            Unread::Special => "is not a regular file: write the settings into one".to_owned(),
+            Unread::NotText => "is not UTF-8 text: save it as UTF-8".to_owned(),
+            Unread::TooLarge { .. } => "is larger than 1 MiB: name the settings file".to_owned(),
         })
-    };
-    let metadata = fs::metadata(path).map_err(unreadable)?;
-    if metadata.is_dir() {
-        return Err(refused("is a directory: name the file in it".to_owned()));
-    }
-    format(path)?;
-    // Opening a pipe would wait for somebody to write into it.
-    if !metadata.is_file() {
-        return Err(refused(
-            "is not a regular file: write the settings into one".to_owned(),
-        ));
-    }
-    let mut bytes = Vec::new();
-    let file = fs::File::open(path).map_err(unreadable)?;
-    file.take(LIMIT + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > LIMIT {
-        return Err(refused("is larger than 1 MiB: name the settings file".to_owned()));
-    }
-    let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
-    let text =
-        str::from_utf8(bytes).map_err(|_| refused("is not UTF-8 text: save it as UTF-8".to_owned()))?;
-    Ok(text.to_owned())
+    })?;
+    Ok(text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text).to_owned())
 }
 
 /// What is wrong with the file's syntax. Never the line itself, which the parsers like to show: it may be that
@@ -232,5 +219,5 @@ const WITHOUT_A_FLAG: [&str; 8] = [
     "account",
     "kinds",
 ];
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+const BYTE_ORDER_MARK: char = '\u{feff}';
 const LIMIT: u64 = 1024 * 1024;

@@ -9,7 +9,7 @@ use super::{
     Credentials, Error, Fault, Variables,
     chain::{Chain, DEFAULT_PROFILE, HOME, Place, expanded, variable},
     fault::ProfileFault,
-    file::{self, Stamp},
+    file,
     format::{Headers, Profile},
     process::Process,
     profiles::{
@@ -130,7 +130,7 @@ impl<'a> Walk<'a> {
     /// One file, whatever its format: without profiles, it is read as a key later, which tells its faults.
     fn of_file(path: &Path, variables: &'a Variables) -> Self {
         let mut profiles = Profiles::default();
-        let read = Stamp::of(path, "").and_then(|stamp| file::bytes(path, &stamp));
+        let read = file::bytes(path, "");
         if let Ok(bytes) = read
             && profiles.add(&bytes, Headers::Bare).is_err()
         {
@@ -339,7 +339,7 @@ fn key_in(
         named: true,
         headers,
     };
-    let read = Stamp::of(path, named_by).and_then(|stamp| file::read(path, &stamp, profile));
+    let read = file::read(path, named_by, profile);
     read.map_err(|fault| fault.of(path))
 }
 
@@ -366,7 +366,7 @@ fn look(candidate: &Candidate, variables: &Variables) -> Result<Looked, Error> {
         (None, None) => return Ok(Err(format!("~/{below_home} (HOME is not set)"))),
     };
     let shown = paths::shown(&path);
-    let read = Stamp::of(&path, named_by).and_then(|stamp| file::bytes(&path, &stamp));
+    let read = file::bytes(&path, named_by);
     match read {
         Ok(bytes) => Ok(Ok((Found { path, named_by }, bytes))),
         Err(Fault::Missing { .. }) if named_by == HOME || !must_be_there => {

@@ -219,7 +219,7 @@ impl Part {
             }
             Self::File(path) => {
                 let read = Stamp::of(&path, "").and_then(|stamp| {
-                    let bytes = file::bytes(&path, &stamp)?;
+                    let bytes = file::bytes(&path, "")?;
                     let holds_a_key = bytes.windows(KEY.len()).any(|window| window == KEY);
                     readable.extend(stamp.readable(&path).filter(|_| holds_a_key));
                     Ok(bytes)
@@ -293,8 +293,7 @@ fn of_profile(file: Option<&Path>, profile: Option<&str>, variables: &Variables)
 }
 
 fn read_profile(path: &Path, profile: &str) -> Option<Written> {
-    let stamp = Stamp::of(path, "").ok()?;
-    let bytes = file::bytes(path, &stamp).ok()?;
+    let bytes = file::bytes(path, "").ok()?;
     let text = std::str::from_utf8(&bytes).ok()?;
     osc_profile(text.strip_prefix('\u{feff}').unwrap_or(text), profile).ok()
 }

@@ -3,9 +3,7 @@
 //! Reads block: these are local files of a few lines, and a `stat` before each poll costs microseconds.
 
 use std::{
-    env,
-    fs::{self, File},
-    io::{self, Read as _},
+    env, fs, io,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
@@ -16,7 +14,10 @@ use super::{
     Credentials, Fault,
     format::{self, Profile},
 };
-use crate::paths;
+use crate::{
+    files::{self, Unread},
+    paths,
+};
 
 /// What changes when a file does.
 ///
@@ -54,10 +55,7 @@ impl Readable {
 impl Stamp {
     /// Looks at a file without opening it, so that a pipe cannot hold us.
     pub(super) fn of(path: &Path, named_by: &'static str) -> Result<Self, Fault> {
-        let metadata = fs::metadata(path).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Fault::Missing { named_by },
-            kind => Fault::Unreadable(kind),
-        })?;
+        let metadata = fs::metadata(path).map_err(|error| fault(error.into(), named_by))?;
         if metadata.is_dir() {
             return Err(Fault::Directory);
         }
@@ -90,25 +88,26 @@ impl Stamp {
 }
 
 /// The key that a file holds for a profile.
-pub(super) fn read(path: &Path, stamp: &Stamp, profile: Profile<'_>) -> Result<Credentials, Fault> {
-    format::parse(&bytes(path, stamp)?, profile)
+pub(super) fn read(path: &Path, named_by: &'static str, profile: Profile<'_>) -> Result<Credentials, Fault> {
+    format::parse(&bytes(path, named_by)?, profile)
 }
 
 /// All that a file holds.
-pub(super) fn bytes(path: &Path, stamp: &Stamp) -> Result<Zeroizing<Vec<u8>>, Fault> {
-    if stamp.size > LIMIT {
-        return Err(Fault::TooLarge);
+pub(super) fn bytes(path: &Path, named_by: &'static str) -> Result<Zeroizing<Vec<u8>>, Fault> {
+    files::read(path, LIMIT).map_err(|unread| fault(unread, named_by))
+}
+
+fn fault(unread: Unread, named_by: &'static str) -> Fault {
+    match unread {
+        Unread::Failed(error) => match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Fault::Missing { named_by },
+            kind => Fault::Unreadable(kind),
+        },
+        Unread::Directory => Fault::Directory,
+        Unread::Special => Fault::Special,
+        Unread::NotText => Fault::Binary,
+        Unread::TooLarge { .. } => Fault::TooLarge,
     }
-    let unreadable = |error: io::Error| Fault::Unreadable(error.kind());
-    // Room for all of it at once: a buffer that grows leaves copies of the secret behind.
-    let room = usize::try_from(stamp.size).map_or(0, |size| size + 64);
-    let mut bytes = Zeroizing::new(Vec::with_capacity(room));
-    let file = File::open(path).map_err(unreadable)?;
-    file.take(LIMIT + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > LIMIT {
-        return Err(Fault::TooLarge);
-    }
-    Ok(bytes)
 }
 
 const LIMIT: u64 = 1024 * 1024;

@@ -11,7 +11,7 @@ use super::{
     Credentials, Error, Variables,
     chain::{expanded, secret, variable},
     fault::{EndpointFault, TokenFault},
-    file::{self, Stamp},
+    file,
     format::may_be_in_a_key,
     process::Process,
     role::Role,
@@ -296,8 +296,7 @@ fn number(
 
 /// A token in a file of its own, as it is now.
 fn read_token(path: &std::path::Path) -> Result<SecretString, TokenFault> {
-    let stamp = Stamp::of(path, "")?;
-    let bytes = file::bytes(path, &stamp)?;
+    let bytes = file::bytes(path, "")?;
     let text = std::str::from_utf8(&bytes).map(str::trim);
     let token = text
         .ok()

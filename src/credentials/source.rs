@@ -328,7 +328,7 @@ impl Watched {
             named: self.named,
             headers: self.headers,
         };
-        let read = look.and_then(|stamp| Ok((stamp, file::read(&self.path, &stamp, profile)?)));
+        let read = look.and_then(|stamp| Ok((stamp, file::read(&self.path, self.named_by, profile)?)));
         match (read, &self.good) {
             (Ok((stamp, credentials)), before) => {
                 let current = match before {

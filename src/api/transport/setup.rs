@@ -10,7 +10,7 @@ use super::super::endpoint::Endpoint;
 use super::room::Room;
 use super::{Transport, chain};
 use crate::credentials::ClientCertificate;
-use crate::paths;
+use crate::{files, paths};
 
 /// What a [`Transport`] is for. Accounts with the same needs share one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -68,8 +68,8 @@ pub enum BadTransport {
     Unreadable {
         /// The `ca_bundle` of the settings.
         path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
+        /// Why.
+        source: files::Unread,
     },
     /// The bundle holds no certificate.
     #[error("the CA bundle {} holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)", paths::shown(.path))]
@@ -151,7 +151,7 @@ pub(in super::super) fn trusting(
     let Some(path) = ca_bundle else {
         return Ok((builder, None));
     };
-    let bundle = std::fs::read(path).map_err(|source| BadTransport::Unreadable {
+    let mut bundle = files::read(path, BUNDLE_LIMIT).map_err(|source| BadTransport::Unreadable {
         path: path.to_owned(),
         source,
     })?;
@@ -161,8 +161,14 @@ pub(in super::super) fn trusting(
         .ok_or_else(|| BadTransport::NoCertificate {
             path: path.to_owned(),
         })?;
-    Ok((builder.tls_certs_only(certificates), Some(bundle)))
+    Ok((
+        builder.tls_certs_only(certificates),
+        Some(std::mem::take(&mut *bundle)),
+    ))
 }
+
+/// Twenty times what a platform trusts in all.
+const BUNDLE_LIMIT: u64 = 4 << 20;
 
 /// A cloud's front door answers a connection at once, or is not there.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

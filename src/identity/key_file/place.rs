@@ -2,8 +2,7 @@
 
 use std::{
     ffi::{OsStr, OsString},
-    fs::{self, File},
-    io::{self, Read as _},
+    fs, io,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
@@ -16,6 +15,7 @@ use super::{
     error::{Error, Refusal},
 };
 use crate::credentials::Fault;
+use crate::files::{self, Unread};
 
 /// Where a key file is, after every link.
 pub(super) struct Place {
@@ -91,33 +91,16 @@ impl Place {
 
     /// What the file holds, if there is one. `path` is what it was named by.
     pub(super) fn content(&self, path: &Path) -> Result<Option<Zeroizing<String>>, Error> {
-        let failed = |error| Error::io("read", path)(error);
-        let metadata = match fs::symlink_metadata(&self.target) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            metadata => metadata.map_err(failed)?,
-        };
         let refused = |refusal: Refusal| Err(refusal.of(path));
-        if metadata.is_dir() {
-            return refused(Refusal::Directory);
+        match files::read_text(&self.target, LIMIT) {
+            Ok(content) => Ok(Some(content)),
+            Err(Unread::Failed(error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(Unread::Failed(error)) => Err(Error::io("read", path)(error)),
+            Err(Unread::Directory) => refused(Refusal::Directory),
+            Err(Unread::Special) => refused(Refusal::Special),
+            Err(Unread::NotText) => refused(Fault::Binary.into()),
+            Err(Unread::TooLarge { .. }) => refused(Fault::TooLarge.into()),
         }
-        if !metadata.is_file() {
-            return refused(Refusal::Special);
-        }
-        if metadata.len() > LIMIT {
-            return refused(Fault::TooLarge.into());
-        }
-        // Room for all of it at once: a buffer that grows leaves copies of the secret behind.
-        let room = usize::try_from(metadata.len()).map_or(0, |length| length + 64);
-        let mut content = Zeroizing::new(String::with_capacity(room));
-        let file = File::open(&self.target).map_err(failed)?;
-        match file.take(LIMIT + 1).read_to_string(&mut content) {
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => return refused(Fault::Binary.into()),
-            read => read.map_err(failed)?,
-        };
-        if content.len() as u64 > LIMIT {
-            return refused(Fault::TooLarge.into());
-        }
-        Ok(Some(content))
     }
 
     /// Fails where creating files in the directory works, and replacing this one would not.

@@ -1,14 +1,15 @@
 //! The files that a web configuration is made of: read with a limit, and known again by their marks.
 
-use std::fs::{self, File};
-use std::io::{self, Read as _};
+use std::fs;
+use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use secrecy::zeroize::Zeroizing;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 use sha2::{Digest as _, Sha256};
+
+use crate::files::{self, Unread};
 
 /// Reads files, and remembers which and what was in them.
 #[derive(Default)]
@@ -24,7 +25,7 @@ impl Reader {
         // Before it is read, so that a change in between shows; and a file that is not there may come.
         self.paths.push(path.to_owned());
         self.marks.push(path);
-        let text = text(path).map_err(|unread| match unread {
+        let mut text = files::read_text(path, LIMIT).map_err(|unread| match unread {
             Unread::Failed(error) => {
                 // That passes, as want of descriptors does, without a change of the file.
                 self.marks.is_unsure = true;
@@ -33,49 +34,19 @@ impl Reader {
                 }
                 format!("cannot be read ({error}): make it readable to the user that vigie runs as")
             }
-            Unread::Refused(why) => why.to_owned(),
+            Unread::Directory | Unread::Special => "is no regular file".to_owned(),
+            Unread::NotText => "is not UTF-8 text".to_owned(),
+            Unread::TooLarge { .. } => "is larger than 1 MiB".to_owned(),
         })?;
-        let bytes = text.expose_secret().as_bytes();
+        let bytes = text.as_bytes();
         self.contents.update(bytes.len().to_be_bytes());
         self.contents.update(bytes);
-        Ok(text)
+        Ok(std::mem::take(&mut *text).into())
     }
 
     /// The files, their marks, and a digest of all that was in them.
     pub(super) fn finish(self) -> (Vec<PathBuf>, Marks, [u8; 32]) {
         (self.paths, self.marks, self.contents.finalize().into())
-    }
-}
-
-enum Unread {
-    Failed(io::Error),
-    /// What is in it, or what it is, is of no use.
-    Refused(&'static str),
-}
-
-fn text(path: &Path) -> Result<SecretString, Unread> {
-    let metadata = fs::metadata(path).map_err(Unread::Failed)?;
-    // Opening a pipe would wait for somebody to write into it.
-    if !metadata.is_file() {
-        return Err(Unread::Refused("is no regular file"));
-    }
-    if metadata.len() > LIMIT {
-        return Err(Unread::Refused("is larger than 1 MiB"));
-    }
-    let file = File::open(path).map_err(Unread::Failed)?;
-    // Of the right size: one that grows or shrinks leaves copies of secrets behind.
-    let size = usize::try_from(metadata.len()).unwrap_or_default();
-    let mut bytes = Zeroizing::new(Vec::with_capacity(size));
-    let read = file.take(LIMIT + 1).read_to_end(&mut bytes);
-    if read.map_err(Unread::Failed)? as u64 > LIMIT {
-        return Err(Unread::Refused("is larger than 1 MiB"));
-    }
-    match String::from_utf8(std::mem::take(&mut *bytes)) {
-        Ok(text) => Ok(text.into()),
-        Err(other) => {
-            drop(Zeroizing::new(other.into_bytes()));
-            Err(Unread::Refused("is not UTF-8 text"))
-        }
     }
 }
 
@@ -147,7 +118,7 @@ mod tests {
             "the next change may have the same time"
         );
         let long_ago = SystemTime::now() - Duration::from_secs(60);
-        File::options()
+        fs::File::options()
             .write(true)
             .open(&path)
             .unwrap()
@@ -172,7 +143,7 @@ mod tests {
         let path = folder.path().join("file");
         fs::write(&path, b"\xff").unwrap();
         let long_ago = SystemTime::now() - Duration::from_secs(60);
-        let file = File::options().write(true).open(&path).unwrap();
+        let file = fs::File::options().write(true).open(&path).unwrap();
         file.set_modified(long_ago).unwrap();
         assert!(is_surely(&path));
         file.set_len(LIMIT + 1).unwrap();
