@@ -9,7 +9,7 @@ export TEST_CHROMIUM ?= $(CURDIR)/target/chromium/chromium
 
 .PHONY: test parts lint deny requirements fuzz sbom notices reproduce bench criterion instructions soak clean-parts
 .PHONY: static image-files image deb chart-files
-.PHONY: test-deploy test-dashboards test-browser test-chart test-container test-systemd test-deb
+.PHONY: test-deploy deploy-parts test-dashboards test-browser test-chart test-container test-systemd test-deb
 
 # Most tests wait for a cloud rather than work.
 test: export RUST_TEST_THREADS ?= 4
@@ -86,6 +86,10 @@ clean-parts:
 
 # The deliveries, and their tests: they need more than `make test`, and get it themselves.
 test-deploy: test-dashboards test-browser test-chart test-container test-systemd test-deb
+
+# All that those get themselves, for who has something else to wait for meanwhile.
+deploy-parts: static target/grafana/stamp target/chromium/stamp target/chart/stamp target/supply/stamp
+	deploy/parts.sh sandbox systemd compose cargo-deb
 
 # The dashboards, held to Grafana's published schema.
 test-dashboards: target/grafana/stamp
