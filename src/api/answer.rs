@@ -320,6 +320,44 @@ mod tests {
         assert_eq!(parsed(409, body).3, Reason::Other);
     }
 
+    /// An answer with this code, or without one.
+    fn answered(status: u16, code: Option<&str>) -> Answer {
+        let body = code.map_or("<html>".to_owned(), |code| {
+            format!("<Response><Errors><Error><Code>{code}</Code></Error></Errors></Response>")
+        });
+        Answer::parse(status, &body, None, |text| text)
+    }
+
+    #[test]
+    fn a_no_of_the_cloud_is_told_from_that_of_a_gateway_and_from_a_breakdown() {
+        for (status, code, is_a_no) in [
+            (409, Some("EntityAlreadyExists"), true),
+            (403, Some("AccessDenied"), true),
+            (503, Some("RequestLimitExceeded"), true),
+            (500, Some("InternalError"), false),
+            (403, None, false),
+            (429, None, false),
+            (503, None, false),
+        ] {
+            let answer = answered(status, code);
+            assert_eq!(answer.is_a_refusal_of_the_cloud(), is_a_no, "{answer}");
+        }
+    }
+
+    #[test]
+    fn a_refused_parameter_is_known_by_status_and_code() {
+        for (status, code, is_refused) in [
+            (400, Some("InvalidParameterValue"), true),
+            (400, Some("ValidationError"), true),
+            (400, Some("InvalidInstanceID.NotFound"), false),
+            (400, None, false),
+            (500, Some("InvalidParameterValue"), false),
+        ] {
+            let answer = answered(status, code);
+            assert_eq!(answer.refuses_a_parameter(), is_refused, "{answer}");
+        }
+    }
+
     #[test]
     fn a_long_message_is_cut() {
         let body = format!(
