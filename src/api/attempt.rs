@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
-use super::breaker::{Locked, Pass};
+use super::breaker::{Again, Locked, Pass};
 use super::client::{Client, Told, failed, form};
 use super::transport::{Held, Unanswered};
 use super::{Account, Action, Cause, Effect, Endpoint, Error, Reason, clock, retry};
@@ -36,6 +36,7 @@ impl Client {
             let cause = match self.attempt(call, &key, &mut attempts).await {
                 Ok(answer) => return Ok(answer),
                 Err(Tried::WithAnOldKey(_)) if attempts < ATTEMPTS_WITH_A_REMEDY => continue,
+                Err(Tried::NotYet) => continue,
                 Err(Tried::WithAnOldKey(cause) | Tried::Failed(cause)) => cause,
                 Err(Tried::AndMayNotAgain(cause)) => {
                     return Err(failed_with(&key, action, attempts, cause));
@@ -69,10 +70,16 @@ impl Client {
             })?;
         let mut pass = pass.map_err(|locked| self.held_back(locked))?;
         self.budget().await?;
-        // Another call may have been refused while this one waited.
-        pass.holds().map_err(|locked| self.held_back(locked))?;
+        // Another call may have been refused while this one waited, and the key may have been replaced.
+        let mut holds = pass.holds().map_err(|locked| self.held_back(locked))?;
+        if let Ok(current) = region.account.key(self.deadline).await {
+            holds &= current.generation == key.generation;
+        }
+        if !holds {
+            return Err(Tried::NotYet);
+        }
 
-        let (mut outcome, off) = self.send(call, key, attempts).await;
+        let (mut outcome, off) = self.send(&mut pass, call, key, attempts).await;
         if let (Err(unanswered), Some(off)) = (&outcome, off)
             && refuses_the_key(&unanswered.cause)
             && !may_be_done(call.action, unanswered)
@@ -82,19 +89,20 @@ impl Client {
                 credential.clock.correct(off, Some(account), Some(&region.name));
             };
             correct(off);
-            if pass.refused_for_the_clock() {
-                self.budget().await?;
-                pass.is_latest().map_err(|locked| self.held_back(locked))?;
-                let off;
-                (outcome, off) = self.send(call, key, attempts).await;
-                // The first date was wrong, as that of something in between may be.
-                if let (Err(Unanswered { cause, .. }), Some(off)) = (&outcome, off)
-                    && refuses_the_key(cause)
-                {
-                    correct(off);
-                }
-            } else if let Err(Unanswered { cause, .. }) = outcome {
-                return Err(Tried::AndMayNotAgain(cause));
+            match pass.refused_for_the_clock() {
+                Ok(Again::AtOnce) => {}
+                Ok(Again::InTurn) => return Err(Tried::NotYet),
+                Err(locked) => return Err(self.refused(key, unanswered.cause.clone(), locked, false).await),
+            }
+            self.budget().await?;
+            pass.is_latest().map_err(|locked| self.held_back(locked))?;
+            let off;
+            (outcome, off) = self.send(&mut pass, call, key, attempts).await;
+            // The first date was wrong, as that of something in between may be.
+            if let (Err(Unanswered { cause, .. }), Some(off)) = (&outcome, off)
+                && refuses_the_key(cause)
+            {
+                correct(off);
             }
         }
         self.judge(&mut pass, call.action, key, outcome).await
@@ -116,6 +124,7 @@ impl Client {
     /// Signs, sends and counts one request; gives also by how much the clock that signed it was off.
     async fn send(
         &self,
+        pass: &mut Pass<'_>,
         call: Call<'_>,
         key: &Current,
         attempts: &mut u32,
@@ -137,9 +146,11 @@ impl Client {
         let sent = Instant::now();
         let applied = credential.clock.skew();
         let at = clock::after(applied);
+        pass.sent();
         let reply = transport
             .send(endpoint, Some(&key.credentials), body, at, self.remaining())
             .await;
+        pass.heard();
         let measured = reply
             .as_ref()
             .ok()
@@ -217,6 +228,11 @@ impl Client {
             return Err(Tried::Failed(cause));
         }
         let locked = pass.refused();
+        Err(self.refused(key, cause, locked, may_be_done).await)
+    }
+
+    /// After the cloud refused the key, which is held back as told.
+    async fn refused(&self, key: &Current, cause: Cause, locked: Locked, may_be_done: bool) -> Tried {
         // There may be a new key already: one look now, and the next call with it is not held back.
         match self
             .region
@@ -230,9 +246,9 @@ impl Client {
                 self.tell_over(over, "the key can be read again");
                 if another {
                     if may_be_done {
-                        return Err(Tried::AndMayNotAgain(cause));
+                        return Tried::AndMayNotAgain(cause);
                     }
-                    return Err(Tried::WithAnOldKey(cause));
+                    return Tried::WithAnOldKey(cause);
                 }
             }
             Err(error) => {
@@ -250,7 +266,7 @@ impl Client {
             }
         }
         self.tell(key, &cause, &locked);
-        Err(Tried::AndMayNotAgain(cause))
+        Tried::AndMayNotAgain(cause)
     }
 
     fn accepted(&self, pass: &Pass<'_>) {
@@ -391,6 +407,8 @@ enum Tried {
     AndMayNotAgain(Cause),
     /// There is a new key.
     WithAnOldKey(Cause),
+    /// Another leave is needed, or another key is there: nothing was sent, or what a wrong clock had signed.
+    NotYet,
 }
 
 impl From<Cause> for Tried {

@@ -34,8 +34,11 @@ struct State {
     newest_generation: u64,
     /// Requests that have leave and no verdict yet: each may turn out a refusal.
     under_way: u32,
-    /// Requests with a proven key that nobody heard the answer to, since the last acceptance.
+    /// Requests with a proven key that nobody heard the answer to, or that were refused for the clock, since the last
+    /// acceptance.
     unheard: u32,
+    /// Whether one was refused for the clock: the next ones are tried one at a time, as of a key that is not proven.
+    is_in_doubt: bool,
     /// Tries with an unproven key so far, and the number of each region's last one.
     tries: u64,
     tried: HashMap<String, u64>,
@@ -74,8 +77,18 @@ pub struct Locked {
     pub unheard: bool,
 }
 
-/// Leave to send one request with a key. Dropped without a verdict, it changes nothing: the cloud was not
-/// reached, or answered before it looked at the key.
+/// How a request that was refused for the clock may be sent once more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Again {
+    /// With the same leave.
+    AtOnce,
+    /// With another leave, as of a key that is not proven.
+    InTurn,
+}
+
+/// Leave to send one request with a key. Dropped without a verdict, it changes nothing: nothing was sent, or the cloud
+/// answered before it looked at the key. Dropped while a request is out, as by a reload that ends the poll, it counts
+/// as one that nobody heard the answer to.
 #[derive(Debug)]
 pub struct Pass<'a> {
     breaker: &'a Breaker,
@@ -85,6 +98,8 @@ pub struct Pass<'a> {
     refusals: u64,
     /// Whether the key had been accepted.
     proven: bool,
+    /// Whether a request was sent and its answer is still to come.
+    is_out: bool,
     /// Held while the key is not proven.
     _turn: Option<SemaphorePermit<'a>>,
 }
@@ -125,6 +140,13 @@ impl Breaker {
     /// Refusals in a row that lock the account.
     pub(super) fn limit(&self) -> Option<u32> {
         self.state().lock_out_after
+    }
+
+    /// Nobody asks in this region any more: nobody waits for it.
+    pub(super) fn forget(&self, region: &str) {
+        let mut state = self.state();
+        state.asked.remove(region);
+        state.tried.remove(region);
     }
 
     /// Whether the cloud may still count refusals that lock.
@@ -171,6 +193,7 @@ impl Breaker {
             generation,
             refusals,
             proven,
+            is_out: false,
             _turn: turn,
         })
     }
@@ -185,7 +208,7 @@ impl Breaker {
             unheard: strikes.unheard,
         };
         // What is still under way may be refused too.
-        let at_worst = strikes.count + state.under_way + 1;
+        let at_worst = strikes.count + state.unheard + state.under_way + 1;
         if state.under_way > 0 && state.lock_out_after.is_some_and(|limit| at_worst >= limit) {
             return Err(later);
         }
@@ -209,7 +232,9 @@ impl Breaker {
     /// Whether the key may be used, and if so whether it is proven.
     fn check(&self, region: &str, generation: u64) -> Result<bool, Locked> {
         let state = self.state();
-        let proven = state.accepted_generation == Some(generation) && !state.accepting.is_empty();
+        let proven = state.accepted_generation == Some(generation)
+            && !state.accepting.is_empty()
+            && !state.is_in_doubt;
         let locked = |strikes: &Strikes, regional| {
             let remaining = if state.refused_generation == Some(generation) {
                 strikes.remaining()
@@ -234,14 +259,21 @@ impl Breaker {
 }
 
 impl Pass<'_> {
-    /// Fails when the key may not be used any more: another call with it was refused since.
-    pub fn holds(&self) -> Result<(), Locked> {
+    /// A request with it goes out.
+    pub fn sent(&mut self) {
+        self.is_out = true;
+    }
+
+    /// What became of that request is known.
+    pub fn heard(&mut self) {
+        self.is_out = false;
+    }
+
+    /// Whether it still holds; if not, another is to be waited for. Fails when the key may not be used any more: another
+    /// call with it was refused since.
+    pub fn holds(&self) -> Result<bool, Locked> {
         let proven = self.breaker.check(self.region, self.generation)?;
-        if proven || !self.proven {
-            Ok(())
-        } else {
-            Err(self.superseded())
-        }
+        Ok(proven || !self.proven)
     }
 
     /// Fails when another call was refused since leave was given, or since this one's own refusal.
@@ -279,6 +311,7 @@ impl Pass<'_> {
         }
         state.strikes = Strikes::default();
         state.unheard = 0;
+        state.is_in_doubt = false;
         state.regions.remove(self.region);
         if !state.accepting.iter().any(|region| region == self.region) {
             state.accepting.push(self.region.to_owned());
@@ -344,20 +377,39 @@ impl Pass<'_> {
         }
     }
 
-    /// The cloud refused what a wrong clock had signed; gives whether the same may be sent once more with the right
-    /// time. That says nothing against a key that was accepted before; of another, it counts.
-    pub fn refused_for_the_clock(&mut self) -> bool {
-        if self.proven {
-            return true;
-        }
-        let locked = self.refused();
+    /// The cloud refused what a wrong clock had signed. Says how the same may be sent once more with the right time; fails
+    /// where it may not.
+    ///
+    /// That says nothing against a key that was accepted before. But where refusals lock it may be one of a row, for the
+    /// key may have been taken away as well: it counts until the next acceptance.
+    pub fn refused_for_the_clock(&mut self) -> Result<Again, Locked> {
         let limit = self.breaker.state().lock_out_after;
-        limit.is_none_or(|limit| locked.strikes + 1 < limit)
+        if !self.proven {
+            let locked = self.refused();
+            return match limit {
+                Some(limit) if locked.strikes + 1 >= limit => Err(locked),
+                _ => Ok(Again::AtOnce),
+            };
+        }
+        let Some(limit) = limit else {
+            return Ok(Again::AtOnce);
+        };
+        let mut state = self.breaker.state();
+        if state.strikes.count + state.unheard + 2 >= limit {
+            drop(state);
+            return Err(self.refused());
+        }
+        state.unheard += 1;
+        state.is_in_doubt = true;
+        Ok(Again::InTurn)
     }
 }
 
 impl Drop for Pass<'_> {
     fn drop(&mut self) {
+        if self.is_out {
+            self.unheard();
+        }
         let mut state = self.breaker.state();
         state.under_way = state.under_way.saturating_sub(1);
     }

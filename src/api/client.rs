@@ -39,6 +39,13 @@ pub(super) struct Region {
     pub(super) told: Mutex<Told>,
 }
 
+/// Other regions wait for it no more.
+impl Drop for Region {
+    fn drop(&mut self) {
+        self.account.credential.breaker.forget(&self.name);
+    }
+}
+
 /// What was told of the key in a region.
 #[derive(Debug, Default)]
 pub(super) struct Told {

@@ -112,12 +112,18 @@ fn limit(provider: Provider, users: Users) -> Option<u32> {
     Some((limit / users.processes.max(1)).max(1))
 }
 
-/// One refusal fewer than a lock-out takes; where nothing locks, there is no cap.
+/// Where nothing locks, there is no cap.
 fn most_under_way(provider: Provider) -> usize {
     let limit = provider
         .lock_out_after()
         .and_then(|limit| usize::try_from(limit).ok());
-    limit.map_or(Semaphore::MAX_PERMITS, |limit| limit.saturating_sub(1).max(1))
+    limit.map_or(Semaphore::MAX_PERMITS, places)
+}
+
+/// When all of these are refused for the clock, one more may be sent with the right time, and be refused for the key,
+/// before refusals lock.
+fn places(limit: usize) -> usize {
+    limit.saturating_sub(2).max(1)
 }
 
 /// As many permits as leave this process no more than may be refused at once, and a region's requests no more than its
@@ -128,7 +134,7 @@ fn weights(provider: Provider, users: Users) -> [u32; 2] {
         return [1; 2];
     };
     let permits = most_under_way(provider);
-    let all = limit.saturating_sub(1).max(1);
+    let all = places(limit);
     let share = (all / users.regions.max(1)).max(1);
     [all, share].map(|places| u32::try_from(permits.div_ceil(places)).unwrap_or(u32::MAX))
 }

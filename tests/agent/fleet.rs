@@ -50,7 +50,7 @@ async fn load_balancer_that_vanished_is_dropped_without_failing_the_poll() {
 /// Every answer takes a second: as many requests as begin within it are under way at once.
 #[tokio::test(start_paused = true)]
 async fn few_health_calls_are_under_way_at_once() {
-    for (provider, at_once) in [(Provider::Aws, 5), (Provider::Outscale, 3)] {
+    for (provider, at_once) in [(Provider::Aws, 5), (Provider::Outscale, 2)] {
         let cloud = cloud(Options {
             provider,
             load_balancers: 40,

@@ -180,7 +180,7 @@ impl Reading<'_> {
     pub(crate) fn fails_where_the_cloud_does(&self, dates: &Dates) {
         let Scrape { sent, came, locked } = self.scrape;
         let between = |from: f64| self.account.troubles(from, came, self.region.name, self.kind);
-        // Where refusals lock, three requests may be under way at once, of whatever kind: what is slow is so to all.
+        // Where refusals lock, two requests may be under way at once, of whatever kind: what is slow is so to all.
         let is_calm = |from: f64| match self.account.provider {
             Provider::Outscale => self.account.is_calm(from, came),
             Provider::Aws => between(from).is_empty(),

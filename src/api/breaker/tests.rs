@@ -159,15 +159,101 @@ async fn a_wrong_clock_earns_one_more_try_unless_that_could_lock() {
     let breaker = Breaker::new(Some(4));
     for (expected, wait) in [(true, 60), (true, 60), (false, 900)] {
         assert_eq!(
-            breaker.pass("a", 1).await.unwrap().refused_for_the_clock(),
+            breaker.pass("a", 1).await.unwrap().refused_for_the_clock().is_ok(),
             expected
         );
         advance(wait).await;
     }
     breaker.pass("a", 1).await.unwrap().accepted();
     let mut proven = breaker.pass("a", 1).await.unwrap();
-    assert!(proven.refused_for_the_clock());
-    assert!(proven.is_latest().is_ok() && proven.accepted());
+    assert_eq!(proven.refused_for_the_clock(), Ok(Again::InTurn));
+}
+
+/// A breaker of a key that was accepted, and so many requests under way with it.
+async fn proven(breaker: &Breaker, under_way: usize) -> Vec<Pass<'_>> {
+    breaker.pass("a", 1).await.unwrap().accepted();
+    let mut passes = Vec::new();
+    for _ in 0..under_way {
+        passes.push(breaker.pass("a", 1).await.unwrap());
+    }
+    passes
+}
+
+#[tokio::test(start_paused = true)]
+async fn refusals_for_the_clock_are_of_a_row_that_locks_though_the_key_was_proven() {
+    let breaker = Breaker::new(Some(4));
+    let [mut one] = proven(&breaker, 1).await.try_into().unwrap();
+    assert_eq!(one.refused_for_the_clock(), Ok(Again::InTurn));
+    drop(one);
+    assert_eq!(breaker.pass("a", 1).await.unwrap().refused().strikes, 2);
+    advance(60).await;
+
+    // As many as there is room for: of them, one goes on alone, and would be the third.
+    let [mut first, mut second] = proven(&breaker, 2).await.try_into().unwrap();
+    assert_eq!(first.refused_for_the_clock(), Ok(Again::InTurn));
+    drop(first);
+    let mut again = breaker.pass("a", 1).await.unwrap();
+    assert_eq!(second.refused_for_the_clock(), Ok(Again::InTurn));
+    drop(second);
+    let locked = again.refused();
+    assert_eq!((locked.strikes, locked.remaining.as_secs()), (3, 900));
+    drop(again);
+
+    // One process of two has a single one, and no more.
+    let breaker = Breaker::new(Some(2));
+    let [mut only] = proven(&breaker, 1).await.try_into().unwrap();
+    let locked = only.refused_for_the_clock().unwrap_err();
+    assert_eq!((locked.strikes, locked.remaining.as_secs()), (1, 900));
+
+    // Nothing locks elsewhere.
+    let breaker = Breaker::new(None);
+    for mut pass in proven(&breaker, 3).await {
+        assert_eq!(pass.refused_for_the_clock(), Ok(Again::AtOnce));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_proven_key_that_is_taken_with_the_right_time_is_proven_again() {
+    let breaker = Breaker::new(Some(4));
+    let [mut first, mut second] = proven(&breaker, 2).await.try_into().unwrap();
+    let waited = breaker.pass("a", 1).await.unwrap();
+    assert_eq!(first.refused_for_the_clock(), Ok(Again::InTurn));
+    assert_eq!(waited.holds(), Ok(false), "it is to wait for its turn");
+    drop((first, waited));
+    let again = breaker.pass("a", 1).await.unwrap();
+    assert_eq!(second.refused_for_the_clock(), Ok(Again::InTurn));
+    drop(second);
+    assert!(again.accepted());
+    drop(again);
+    assert_eq!(proven(&breaker, 2).await[0].holds(), Ok(true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_was_given_up_may_have_been_refused() {
+    let breaker = Breaker::new(Some(4));
+    let mut untried = breaker.pass("a", 1).await.unwrap();
+    untried.sent();
+    drop(untried);
+    assert_eq!(breaker.pass("a", 1).await.unwrap_err().remaining.as_secs(), 60);
+    advance(60).await;
+
+    let [mut given_up, mut answered, mut refused] = proven(&breaker, 3).await.try_into().unwrap();
+    given_up.sent();
+    answered.sent();
+    answered.heard();
+    drop((given_up, answered));
+    assert_eq!(refused.refused().strikes, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_region_that_nobody_asks_in_any_more_is_not_waited_for() {
+    let breaker = Breaker::new(Some(4));
+    breaker.pass("kept", 1).await.unwrap().refused();
+    breaker.pass("removed", 1).await.unwrap_err();
+    advance(60).await;
+    breaker.pass("kept", 1).await.unwrap_err();
+    breaker.forget("removed");
+    assert!(breaker.pass("kept", 1).await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]
@@ -235,7 +321,7 @@ async fn leave_given_before_a_refusal_does_not_outlive_the_wait() {
     let slow = breaker.pass("a", 1).await.unwrap();
     breaker.pass("a", 1).await.unwrap().refused();
     advance(60).await;
-    assert!(slow.holds().is_err());
+    assert_eq!(slow.holds(), Ok(false));
 }
 
 #[tokio::test(start_paused = true)]
