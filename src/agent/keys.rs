@@ -10,8 +10,9 @@ use reqwest::Url;
 use super::parts;
 use super::plan::{home_region, replaced, variant};
 use super::warnings::{Warning, Warnings};
+#[cfg(test)]
 use crate::api::breaker::Breaker;
-use crate::api::{self, Credential, Endpoint, Service, Teller, Users, Variant};
+use crate::api::{self, Credential, Endpoint, Place, Service, Standings, Teller, Users, Variant};
 use crate::config::{self, Settings};
 use crate::credentials::{Role, Source, Variables};
 use crate::provider::Provider;
@@ -21,13 +22,14 @@ pub(super) struct Keys {
     variables: Variables,
     metrics: Arc<api::Metrics>,
     places: HashMap<KeyPlace, Known>,
+    standings: Arc<Standings>,
 }
 
 /// What is known of the key in one place. The key itself is let go, and so wiped, once no account uses it.
 struct Known {
     credential: Weak<Credential>,
     /// It outlives the key, since the cloud goes on counting refusals.
-    breaker: Arc<Breaker>,
+    place: Arc<Place>,
 }
 
 impl Keys {
@@ -36,6 +38,7 @@ impl Keys {
             variables: Arc::clone(variables),
             metrics: Arc::clone(metrics),
             places: HashMap::new(),
+            standings: Arc::default(),
         }
     }
 
@@ -71,13 +74,11 @@ impl Keys {
         );
         let source = source.assuming(account.assume_role.clone());
         let credential = Credential::new(account.provider, users, source, self.teller(account)?);
-        let credential = Arc::new(match known {
-            Some(known) => credential.following(&known.breaker),
-            None => credential,
-        });
+        let before = known.map(|known| known.place.breaker());
+        let credential = Arc::new(credential.among(&self.standings, before.as_deref()));
         let known = Known {
             credential: Arc::downgrade(&credential),
-            breaker: credential.breaker(),
+            place: credential.place(),
         };
         self.places.insert(place, known);
         Ok(credential)
@@ -105,14 +106,14 @@ impl Keys {
     /// Forgets the places of keys that nobody uses, unless the cloud may still count refusals there.
     pub(super) fn forget_unused(&mut self) {
         self.places
-            .retain(|_, known| known.credential.strong_count() > 0 || known.breaker.has_strikes());
+            .retain(|_, known| known.credential.strong_count() > 0 || known.place.breaker().has_strikes());
     }
 
     /// The keys that are known, each with what is known of its refusals.
     #[cfg(test)]
     pub(super) fn known(&self) -> impl Iterator<Item = (Weak<Credential>, Arc<Breaker>)> {
         let known = self.places.values();
-        known.map(|known| (Weak::clone(&known.credential), Arc::clone(&known.breaker)))
+        known.map(|known| (Weak::clone(&known.credential), known.place.breaker()))
     }
 
     fn teller(&self, account: &config::Account) -> anyhow::Result<Teller> {

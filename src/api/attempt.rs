@@ -58,12 +58,13 @@ impl Client {
     async fn attempt(&self, call: Call<'_>, key: &Current, attempts: &mut u32) -> Result<Arrived, Tried> {
         let region = &*self.region;
         let credential = &*region.account.credential;
+        let (standing, number) = credential.place.of(key);
         let waiting = async {
-            let places = credential.place(&region.share).await.ok();
-            let pass = credential.breaker.pass(&region.name, key.generation).await;
-            (pass, places)
+            let room = credential.room(&region.share, &standing).await.ok();
+            let pass = standing.breaker.pass(&region.name, number).await;
+            (pass, room)
         };
-        let (pass, _places) = tokio::time::timeout_at(self.deadline, waiting)
+        let (pass, _room) = tokio::time::timeout_at(self.deadline, waiting)
             .await
             .map_err(|_| Cause::NoTime {
                 waited_for: "its turn with the key",

@@ -125,6 +125,21 @@ impl Breaker {
         breaker
     }
 
+    /// Takes over the refusals that another breaker knows, where they are more: both are of one key.
+    pub(super) fn join(&self, another: &Self) {
+        let (strikes, limit) = {
+            let another = another.state();
+            (another.strikes, another.lock_out_after)
+        };
+        let mut state = self.state();
+        if strikes.count > state.strikes.count {
+            state.strikes = strikes;
+        }
+        let limit = [limit, state.lock_out_after].into_iter().flatten().min();
+        drop(state);
+        self.locks_after(limit);
+    }
+
     /// Takes another number of refusals for those that lock, as when other processes come to use the key. What is known
     /// of the key stays, and a row that is too long by now waits as such.
     pub fn locks_after(&self, lock_out_after: Option<u32>) {

@@ -42,7 +42,7 @@ pub(super) struct Region {
 /// Other regions wait for it no more.
 impl Drop for Region {
     fn drop(&mut self) {
-        self.account.credential.breaker.forget(&self.name);
+        self.account.credential.place.breaker().forget(&self.name);
     }
 }
 

@@ -9,6 +9,7 @@ use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
 use super::breaker::Breaker;
 use super::clock::Clock;
 use super::lending::{Lender, Loan, Teller};
+use super::standing::{Place, Standing, Standings};
 use crate::credentials::Source;
 use crate::provider::Provider;
 
@@ -18,13 +19,12 @@ pub struct Credential {
     pub(super) source: Source,
     pub(super) lender: Lender,
     pub(super) loan: Mutex<Loan>,
-    pub(super) breaker: Arc<Breaker>,
+    /// What is known of the key that is there.
+    pub(super) place: Arc<Place>,
     pub(super) clock: Clock,
     /// The accounts that use it, which are held back together.
     pub(super) accounts: Mutex<Vec<String>>,
     provider: Provider,
-    /// Requests under way in all regions, where too many refusals at once would lock the account.
-    under_way: Semaphore,
     /// How many permits a request takes there, and of its region's share.
     weights: [AtomicU32; 2],
 }
@@ -45,21 +45,25 @@ impl Credential {
             source,
             lender: Lender::new(teller),
             loan: Mutex::default(),
-            breaker: Arc::new(Breaker::new(limit(provider, users))),
+            place: place(provider, &Arc::default(), Breaker::new(limit(provider, users))),
             clock: Clock::default(),
             accounts: Mutex::default(),
             provider,
-            under_way: Semaphore::new(most_under_way(provider)),
             weights: weights(provider, users).map(AtomicU32::new),
         }
     }
 
-    /// The same, found where another key was: the cloud may still count the refusals of that one.
+    /// The same among others, which may have the same key from elsewhere; found where another key was, if there was
+    /// one: the cloud may still count the refusals of that.
     #[must_use]
-    pub fn following(self, another: &Breaker) -> Self {
-        let limit = self.breaker.limit();
+    pub fn among(self, standings: &Arc<Standings>, another: Option<&Breaker>) -> Self {
+        let limit = self.place.breaker().limit();
+        let breaker = match another {
+            Some(another) => Breaker::after(limit, another),
+            None => Breaker::new(limit),
+        };
         Self {
-            breaker: Arc::new(Breaker::after(limit, another)),
+            place: place(self.provider, standings, breaker),
             ..self
         }
     }
@@ -75,7 +79,7 @@ impl Credential {
 
     /// Takes what other settings say of its use. What is known of the key stays.
     pub fn adopt(&self, users: Users, teller: Teller) {
-        self.breaker.locks_after(limit(self.provider, users));
+        self.place.breaker().locks_after(limit(self.provider, users));
         for (weight, new) in self.weights.iter().zip(weights(self.provider, users)) {
             weight.store(new, Ordering::Relaxed);
         }
@@ -83,9 +87,9 @@ impl Credential {
         self.ask_again(elsewhere);
     }
 
-    /// What is known of refusals, which outlives the key.
-    pub fn breaker(&self) -> Arc<Breaker> {
-        Arc::clone(&self.breaker)
+    /// What is known of the key in its place, which outlives the key.
+    pub fn place(&self) -> Arc<Place> {
+        Arc::clone(&self.place)
     }
 
     /// Room for the requests of one region: it has no more than its share of what may be under way, so that one that
@@ -94,16 +98,27 @@ impl Credential {
         Semaphore::new(most_under_way(self.provider))
     }
 
-    /// Waits for a place in a region's share, and then for one of all.
-    pub(super) async fn place<'a>(
-        &'a self,
+    /// Waits for room in a region's share, and then in that of all.
+    pub(super) async fn room<'a>(
+        &self,
         share: &'a Semaphore,
+        standing: &'a Standing,
     ) -> Result<[SemaphorePermit<'a>; 2], AcquireError> {
         let [of_all, of_share] = &self.weights;
         let of_share = share.acquire_many(of_share.load(Ordering::Relaxed)).await?;
-        let of_all = self.under_way.acquire_many(of_all.load(Ordering::Relaxed));
+        let of_all = standing.under_way.acquire_many(of_all.load(Ordering::Relaxed));
         Ok([of_share, of_all.await?])
     }
+}
+
+/// Where nothing locks, who has the same key from elsewhere is no matter.
+fn place(provider: Provider, standings: &Arc<Standings>, breaker: Breaker) -> Arc<Place> {
+    let alone = Arc::default();
+    let standings = match breaker.limit() {
+        Some(_) => standings,
+        None => &alone,
+    };
+    Arc::new(Place::new(standings, breaker, most_under_way(provider)))
 }
 
 /// Refusals of this process that lock the account, at worst.

@@ -18,6 +18,7 @@ mod kept;
 mod lending;
 mod metrics;
 pub mod retry;
+mod standing;
 mod transport;
 pub mod xml;
 
@@ -38,6 +39,7 @@ pub use error::{Cause, Error, NoKey, Reason};
 pub use kept::Kept;
 pub use lending::{Teller, read_lease};
 pub use metrics::{FAMILIES, Metrics};
+pub use standing::{Place, Standings};
 pub use transport::{BadTransport, Contents, Needs, Transport};
 
 /// One API operation, as the cloud names it.

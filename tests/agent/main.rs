@@ -11,6 +11,7 @@ mod kinds;
 mod listings;
 mod lockout;
 mod logs;
+mod one_key;
 mod paging;
 #[path = "../support/page.rs"]
 mod page;

@@ -29,6 +29,8 @@ pub(crate) struct Scripted {
 #[derive(Clone)]
 pub(crate) struct Asked {
     pub(crate) action: String,
+    /// The access key id that it was signed with.
+    pub(crate) key: String,
     pub(crate) parameters: BTreeMap<String, String>,
     /// The clock that signed it minus the cloud's.
     pub(crate) ahead: SignedDuration,
@@ -250,6 +252,14 @@ async fn answer(State(state): State<Arc<Mutex<Told>>>, headers: HeaderMap, form:
     let signed = headers["x-amz-date"].to_str().unwrap();
     let signed = DateTime::strptime("%Y%m%dT%H%M%SZ", signed).unwrap();
     let signed = signed.to_zoned(TimeZone::UTC).unwrap().timestamp();
+    let key = headers["authorization"].to_str().unwrap();
+    let key = key
+        .split_once("Credential=")
+        .unwrap()
+        .1
+        .split('/')
+        .next()
+        .unwrap();
     let mut parameters: BTreeMap<_, _> = form_urlencoded::parse(form.as_bytes()).into_owned().collect();
     let action = parameters.remove("Action").unwrap();
     let (answer, date) = {
@@ -258,6 +268,7 @@ async fn answer(State(state): State<Arc<Mutex<Told>>>, headers: HeaderMap, form:
         let ahead = signed.duration_since(Timestamp::now() + told.clock);
         let asked = Asked {
             action,
+            key: key.to_owned(),
             parameters,
             ahead,
         };

@@ -159,7 +159,12 @@ async fn a_wrong_clock_earns_one_more_try_unless_that_could_lock() {
     let breaker = Breaker::new(Some(4));
     for (expected, wait) in [(true, 60), (true, 60), (false, 900)] {
         assert_eq!(
-            breaker.pass("a", 1).await.unwrap().refused_for_the_clock().is_ok(),
+            breaker
+                .pass("a", 1)
+                .await
+                .unwrap()
+                .refused_for_the_clock()
+                .is_ok(),
             expected
         );
         advance(wait).await;

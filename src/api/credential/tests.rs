@@ -22,9 +22,10 @@ fn under_way(credential: &Credential, regions: usize) -> (usize, usize) {
     use futures_util::FutureExt as _;
 
     let shares: Vec<Semaphore> = (0..regions).map(|_| credential.share()).collect();
+    let standing = credential.place.standing();
     let mut places = Vec::new();
     let mut take = |share| {
-        let place = credential.place(share).now_or_never();
+        let place = credential.room(share, &standing).now_or_never();
         place.map(|place| places.push(place.unwrap())).is_some()
     };
     let first = (0..9).filter(|_| take(&shares[0])).count();
