@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
-use super::breaker::{Again, Locked, Pass};
+use super::breaker::{Again, FIRST_WAIT, Locked, Pass};
 use super::client::{Client, Told, failed, form};
 use super::transport::{Held, Unanswered};
 use super::{Account, Action, Cause, Effect, Endpoint, Error, Reason, clock, retry};
@@ -299,7 +299,10 @@ impl Client {
     /// Says what a refusal leads to.
     fn tell(&self, key: &Current, cause: &Cause, locked: &Locked) {
         self.show(locked);
-        let told = self.told().refusals.again((locked.unheard, cause.reason()));
+        // A wait of another order is news.
+        let is_long = locked.remaining > FIRST_WAIT;
+        let what = (locked.unheard, is_long, cause.reason());
+        let told = self.told().refusals.again(what);
         let Some(count) = told else {
             return;
         };

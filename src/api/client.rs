@@ -49,8 +49,8 @@ impl Drop for Region {
 /// What was told of the key in a region.
 #[derive(Debug, Default)]
 pub(super) struct Told {
-    /// Refusals, by whether one is only feared.
-    pub(super) refusals: Repeated<(bool, Reason)>,
+    /// Refusals, by whether one is only feared, and whether the wait is a long one.
+    pub(super) refusals: Repeated<(bool, bool, Reason)>,
     /// Looks for another key, by what was wrong with it.
     pub(super) rereading: Repeated<String>,
 }

@@ -64,7 +64,7 @@ fn remaining(until: Instant) -> Option<Duration> {
 }
 
 /// OUTSCALE's first lock lasts a minute; AWS's new keys need seconds to become known.
-pub(super) const FIRST_WAIT: Duration = Duration::from_secs(60);
+pub(in super::super) const FIRST_WAIT: Duration = Duration::from_secs(60);
 
 /// A little more than the ten minutes after which a row of refusals is taken for forgotten.
 const UNHEARD_WAIT: Duration = Duration::from_secs(11 * 60);
