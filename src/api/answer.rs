@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use quick_xml::events::Event;
 
+use super::code::{self, Codes};
 use super::error::Reason;
 use super::xml;
 
@@ -14,10 +15,13 @@ use super::xml;
 pub struct Answer {
     /// HTTP status.
     pub status: u16,
-    /// The cloud's code; `HTTP 503` and the like when the body holds none.
+    /// The cloud's code, for people; `HTTP 503` and the like when the body holds none. One that [`code`] does not list
+    /// may be told without a part of it: [`Answer::says`] decides.
     pub code: String,
     /// Whether the code is the cloud's own; anything between us and it can answer with a status.
     pub has_code: bool,
+    /// Whether the cloud's words, before anything was taken out of them, name the time and not the key.
+    pub names_the_clock: bool,
     /// The cloud's words, at most [`MESSAGE_LIMIT`] characters.
     pub message: String,
     /// The cloud's name for this request, for its support.
@@ -38,9 +42,19 @@ impl Answer {
     ) -> Self {
         let found = Envelope::read(body);
         let has_code = found.code.is_some();
-        let code = found.code.unwrap_or_else(|| format!("HTTP {status}"));
         // Nobody's code or words are longer, and each is compared with the secrets.
         let redact = |text: String| redact(text.chars().take(LOOKED_THROUGH).collect());
+        let is_wrongly_signed =
+            (found.code.as_deref()).is_some_and(|code| code::WRONG_SIGNATURE.contain(code));
+        let names_the_clock = is_wrongly_signed
+            && (found.message.iter())
+                .any(|message| CLOCK_IS_WRONG.iter().any(|words| message.contains(words)));
+        // Words of our own are no secret, whatever a secret is made of.
+        let code = match found.code {
+            None => format!("HTTP {status}"),
+            Some(code) if code::is_known(&code) => code,
+            Some(code) => limited(&redact(code), 128),
+        };
         let message = found.message.unwrap_or_else(|| match found.recognised {
             true => "no message".to_owned(),
             false if body.is_empty() => "empty answer".to_owned(),
@@ -49,7 +63,8 @@ impl Answer {
         Self {
             status,
             has_code,
-            code: limited(&redact(code), 128),
+            code,
+            names_the_clock,
             message: limited(&redact(message), MESSAGE_LIMIT),
             request_id: found
                 .request_id
@@ -61,22 +76,24 @@ impl Answer {
 
     /// The bounded cause. Codes as AWS and OUTSCALE list them among their common errors.
     pub fn reason(&self) -> Reason {
-        match self.code.as_str() {
-            code if THROTTLED.contains(&code) => Reason::Throttled,
-            "UnauthorizedOperation" | "AccessDenied" | "AccessDeniedException" | "UnauthorizedAccess" => {
-                Reason::Denied
-            }
-            _ if self.names_the_clock() => Reason::Clock,
-            "RequestExpired" | "RequestTimeTooSkewed" | "RequestInTheFuture" => Reason::Clock,
-            code if REFUSED_KEY.contains(&code) => Reason::Auth,
-            _ if self.status == 429 => Reason::Throttled,
-            _ if self.status == 401 => Reason::Auth,
+        match self.status {
+            _ if self.says(code::THROTTLED) => Reason::Throttled,
+            _ if self.says(code::DENIED) => Reason::Denied,
+            _ if self.names_the_clock || self.says(code::CLOCK) => Reason::Clock,
+            _ if self.says(code::REFUSED_KEY) => Reason::Auth,
+            429 => Reason::Throttled,
+            401 => Reason::Auth,
             // No code of the cloud's: something between us and it said so.
-            "HTTP 403" => Reason::Denied,
-            "HTTP 503" | "HTTP 502" | "HTTP 504" => Reason::Unreachable,
-            _ if (300..400).contains(&self.status) => Reason::Malformed,
+            403 if !self.has_code => Reason::Denied,
+            502..=504 if !self.has_code => Reason::Unreachable,
+            300..=399 => Reason::Malformed,
             _ => Reason::Other,
         }
+    }
+
+    /// Whether its code is one of these: what anything is decided by.
+    pub fn says(&self, codes: Codes) -> bool {
+        codes.contain(&self.code)
     }
 
     /// Whether the cloud itself said no, so that it certainly did nothing. What stands between us and it may answer with
@@ -85,26 +102,9 @@ impl Answer {
         self.has_code && (self.status < 500 || self.reason() == Reason::Throttled)
     }
 
-    /// Whether the cloud's words name the time and not the key.
-    fn names_the_clock(&self) -> bool {
-        self.code == "SignatureDoesNotMatch"
-            && ["Signature expired", "Signature not yet current"]
-                .iter()
-                .any(|words| self.message.contains(words))
-    }
-
     /// Whether the cloud refused a parameter as such: paging parameters are not proven on OUTSCALE.
     pub fn refuses_a_parameter(&self) -> bool {
-        const CODES: [&str; 7] = [
-            "InvalidParameter",
-            "InvalidParameterCombination",
-            "InvalidParameterException",
-            "InvalidParameterValue",
-            "UnknownParameter",
-            "UnsupportedParameter",
-            "ValidationError",
-        ];
-        self.status == 400 && CODES.contains(&self.code.as_str())
+        self.status == 400 && self.says(code::REFUSED_PARAMETER)
     }
 }
 
@@ -216,45 +216,15 @@ pub const MESSAGE_LIMIT: usize = 300;
 
 const ENVELOPES: [&str; 3] = ["Response", "ErrorResponse", "Errors"];
 
-/// botocore's list, and the codes that EC2 and OUTSCALE name in their own pages.
-const THROTTLED: [&str; 17] = [
-    "BandwidthLimitExceeded",
-    "DependencyThrottle",
-    "EC2ThrottledException",
-    "LimitExceededException",
-    "PriorRequestNotComplete",
-    "ProvisionedThroughputExceededException",
-    "RequestLimitExceeded",
-    "RequestThrottled",
-    "RequestThrottledException",
-    "SlowDown",
-    "ThrottledException",
-    "Throttling",
-    "ThrottlingException",
-    "ThrottlingExceptions",
-    "TooManyRequests",
-    "TooManyRequestsException",
-    "TransactionInProgressException",
-];
-
-/// A key that is unknown, inactive, expired or signs wrongly; a region that the account has not opted into.
-const REFUSED_KEY: [&str; 11] = [
-    "AuthFailure",
-    "ExpiredToken",
-    "ExpiredTokenException",
-    "IncompleteSignature",
-    "InvalidAccessKeyId",
-    "InvalidClientTokenId",
-    "InvalidSignatureException",
-    "MissingAuthenticationToken",
-    "OptInRequired",
-    "SignatureDoesNotMatch",
-    "UnrecognizedClientException",
-];
+/// Whom SigV4's services blame, in the same words behind the same code.
+const CLOCK_IS_WRONG: [&str; 2] = ["Signature expired", "Signature not yet current"];
 
 #[cfg(test)]
 mod tests {
+    use secrecy::SecretString;
+
     use super::*;
+    use crate::redaction::Redaction;
 
     fn parsed(status: u16, body: &str) -> (String, String, Option<String>, Reason) {
         let answer = Answer::parse(status, body, None, |text| text);
@@ -355,6 +325,73 @@ mod tests {
         ] {
             let answer = answered(status, code);
             assert_eq!(answer.refuses_a_parameter(), is_refused, "{answer}");
+        }
+    }
+
+    /// The same answer to a request with this secret.
+    fn redacted(status: u16, code: &str, message: &str, secret: &str) -> Answer {
+        let body = format!(
+            "<ErrorResponse><Error><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
+        );
+        let redaction = Redaction::of(&[SecretString::from(secret)]);
+        Answer::parse(status, &body, None, |text| redaction.clean(text))
+    }
+
+    #[test]
+    fn code_is_decided_by_whatever_the_secret_is_made_of() {
+        for (status, code, secret, reason) in [
+            (403, "InvalidAccessKeyId", "YOUR_SECRET_ACCESS_KEY", Reason::Auth),
+            (403, "InvalidClientTokenId", "your-client-token-id", Reason::Auth),
+            (400, "ExpiredToken", "tok", Reason::Auth),
+            (403, "SignatureDoesNotMatch", "signature", Reason::Auth),
+            (400, "RequestExpired", "request", Reason::Clock),
+            (403, "AccessDenied", "access", Reason::Denied),
+            (503, "RequestLimitExceeded", "limit", Reason::Throttled),
+            (404, "NoSuchEntity", "no-such-entity", Reason::Other),
+            (400, "InvalidParameterValue", "parameter", Reason::Other),
+        ] {
+            let answer = redacted(status, code, &format!("got {secret}"), secret);
+            assert_eq!((answer.reason(), answer.code.as_str()), (reason, code));
+            assert_eq!(answer.message, "got [REDACTED]", "{code}");
+        }
+        assert!(redacted(404, "NoSuchEntity", "no", "entity").says(code::NO_SUCH_ENTITY));
+        assert!(redacted(400, "UnknownParameter", "no", "unknown").refuses_a_parameter());
+    }
+
+    #[test]
+    fn status_without_a_code_is_decided_by_whatever_the_secret_is_made_of() {
+        for (status, reason) in [(403, Reason::Denied), (503, Reason::Unreachable)] {
+            let redaction = Redaction::of(&[SecretString::from("http")]);
+            let answer = Answer::parse(status, "<html>", None, |text| redaction.clean(text));
+            assert_eq!((answer.reason(), answer.code), (reason, format!("HTTP {status}")));
+        }
+    }
+
+    #[test]
+    fn clock_is_named_by_whatever_the_secret_is_made_of() {
+        let words = "Signature expired: 20260101T000000Z is now earlier than 20260101T001000Z";
+        for secret in ["YOUR_SIGNATURE", "expired", "nothing of it"] {
+            let answer = redacted(403, "SignatureDoesNotMatch", words, secret);
+            assert_eq!(answer.reason(), Reason::Clock, "{answer}");
+            assert_eq!(
+                redacted(403, "Odd", words, secret).reason(),
+                Reason::Other,
+                "{secret}"
+            );
+        }
+    }
+
+    #[test]
+    fn code_that_nobody_knows_is_told_without_the_secret() {
+        for code in [
+            "OddAccessKey",
+            "secret-access-key",
+            "InvalidAccessKeyIdYourSecretAccessKey",
+        ] {
+            let answer = redacted(403, code, "no", "YOUR_SECRET_ACCESS_KEY");
+            assert!(answer.code.contains("[REDACTED]"), "{answer}");
+            assert!(!answer.code.to_lowercase().contains("accesskey"), "{answer}");
+            assert_eq!(answer.reason(), Reason::Other);
         }
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::Action;
 use super::answer::Answer;
 use super::breaker::Locked;
+use super::code::Codes;
 
 /// The bounded cause of a failed call or poll: a label value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -206,12 +207,9 @@ impl Error {
         matches!(&self.cause, Cause::Answer(answer) if answer.has_code && answer.reason() == Reason::Denied)
     }
 
-    /// The cloud's own code, when it answered with one.
-    pub fn code(&self) -> Option<&str> {
-        match &self.cause {
-            Cause::Answer(answer) => Some(&answer.code),
-            _ => None,
-        }
+    /// Whether the cloud answered with one of these codes.
+    pub fn says(&self, codes: Codes) -> bool {
+        matches!(&self.cause, Cause::Answer(answer) if answer.says(codes))
     }
 }
 

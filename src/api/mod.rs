@@ -11,6 +11,7 @@ pub mod breaker;
 pub mod budget;
 mod client;
 mod clock;
+pub mod code;
 mod credential;
 pub mod endpoint;
 pub mod error;

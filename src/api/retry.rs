@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::code;
 use super::error::{Cause, Reason};
 
 /// Requests sent for one call, the first included. botocore's standard mode sends as many.
@@ -15,8 +16,7 @@ fn first_backoff(cause: &Cause) -> Option<Duration> {
         Cause::Unreachable { .. } | Cause::Timeout { .. } => Some(TRANSIENT),
         Cause::Answer(answer) => match answer.reason() {
             Reason::Throttled => Some(THROTTLED),
-            // IAM's word for two changes at once, of which this one was not made.
-            _ if answer.code == "ConcurrentModification" => Some(THROTTLED),
+            _ if answer.says(code::CHANGED_AT_ONCE) => Some(THROTTLED),
             Reason::Other | Reason::Unreachable if answer.status >= 500 || answer.status == 408 => {
                 Some(TRANSIENT)
             }
@@ -73,6 +73,7 @@ mod tests {
             status,
             has_code: true,
             code: code.to_owned(),
+            names_the_clock: false,
             message: String::new(),
             request_id: None,
             retry_after: None,

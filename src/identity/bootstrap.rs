@@ -6,7 +6,7 @@ use anyhow::anyhow;
 use jiff::Timestamp;
 
 use super::error::Error;
-use super::iam::{Iam, NO_SUCH_ENTITY};
+use super::iam::Iam;
 use super::key_choice::{Choice, KeyStep, stray};
 use super::key_file::KeyFile;
 use super::keys::{self, Keys, Out, REQUEST_TIME, Retirement};
@@ -14,7 +14,7 @@ use super::plan::{Action, Part, Plan, Step};
 use super::proof::{Patience, Proof};
 use super::survey::Survey;
 use super::{Event, Place, Told, Wish, wait};
-use crate::api;
+use crate::api::{self, code};
 use crate::credentials::Source;
 
 /// Looks, and tells what bootstrap would do. Nothing is changed, at the cloud or on this machine.
@@ -184,7 +184,7 @@ async fn settle(
         match apply(iam, wish, &survey, &plan, round == 1, told).await {
             Ok(now) => return Ok((survey, choice, changed || now)),
             Err((part, error)) if is_settling(&error) && round < ROUNDS => {
-                if last == Some(part) && error.code() == Some(EXISTS) {
+                if last == Some(part) && error.says(code::EXISTS) {
                     return Err(anyhow!(
                         "the cloud says that there is a {} of this name and does not show it, perhaps since it is written \
                          with other capitals: choose another name ({})",
@@ -284,7 +284,7 @@ async fn update(iam: &Iam, arn: &str, document: &str) -> Result<(), api::Error> 
 
 /// Whether the cloud contradicts what it said a moment ago.
 fn is_settling(error: &api::Error) -> bool {
-    matches!(error.code(), Some(NO_SUCH_ENTITY | EXISTS))
+    error.says(code::NO_SUCH_ENTITY) || error.says(code::EXISTS)
 }
 
 /// How long ago the key in the file was made, as far as the cloud says.
@@ -302,5 +302,3 @@ const MOST_VERSIONS: usize = 5;
 /// AWS needs seconds to see what it was just told.
 const ROUNDS: u32 = 8;
 const ROUND_PAUSE: Duration = Duration::from_secs(2);
-
-const EXISTS: &str = "EntityAlreadyExists";

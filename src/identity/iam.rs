@@ -9,7 +9,7 @@ use secrecy::{SecretString, zeroize::Zeroizing};
 use super::answers::{self, each, fields, within};
 use super::place::in_time;
 use crate::api::xml::{self, Reader};
-use crate::api::{Action, Client, Error, Paging, Service};
+use crate::api::{Action, Client, Error, Paging, Service, code};
 use crate::credentials::Credentials;
 use crate::provider::Provider;
 
@@ -321,7 +321,7 @@ impl Iam {
 pub(super) fn existing<T>(outcome: Result<T, Error>) -> Result<Option<T>, Error> {
     match outcome {
         Ok(found) => Ok(Some(found)),
-        Err(error) if error.code() == Some(NO_SUCH_ENTITY) => Ok(None),
+        Err(error) if error.says(code::NO_SUCH_ENTITY) => Ok(None),
         Err(error) => Err(error),
     }
 }
@@ -345,8 +345,6 @@ pub(super) const fn listing(name: &'static str) -> Action {
         cursor_element: "Marker",
     })
 }
-
-pub(super) const NO_SUCH_ENTITY: &str = "NoSuchEntity";
 
 static GET_CALLER_IDENTITY: Action = Action::describing(Service::Sts, "GetCallerIdentity");
 static GET_USER: Action = Action::describing(Service::Iam, "GetUser");

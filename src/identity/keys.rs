@@ -14,7 +14,7 @@ use super::key_file::{self, Begun, Journal, KeyFile};
 use super::plan::{Action, Part, Step};
 use super::proof::{self, Patience, Proof, Trial};
 use super::{Event, Place, Told, wait};
-use crate::api;
+use crate::api::{self, code};
 use crate::credentials::Credentials;
 use crate::provider::Provider;
 use crate::resource::Kind;
@@ -283,7 +283,7 @@ impl Keys<'_, '_> {
             Ok(credentials) => return Ok(credentials),
             Err(error) => error,
         };
-        if error.code() == Some("LimitExceeded") {
+        if error.says(code::LIMIT_EXCEEDED) {
             return Err(NotMade::Surely(Error::Refused(self.full(evidence, &error))));
         }
         if is_surely_undone(&error) {

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use serde::Serialize;
 
-use crate::api::{Action, Cause, Client, Error, Reason, Service};
+use crate::api::{Action, Cause, Client, Error, Reason, Service, code};
 use crate::provider::Provider;
 
 /// A call that tells whether a key may do something, and does nothing.
@@ -105,9 +105,7 @@ pub(super) fn verdict(cause: &Cause) -> Option<Verdict> {
         Cause::Answer(answer) => match answer.reason() {
             Reason::Auth | Reason::Clock => return None,
             Reason::Denied if answer.has_code => Verdict::Denied,
-            Reason::Other if answer.has_code && NO_SUCH_ACTION.contains(&answer.code.as_str()) => {
-                Verdict::Absent
-            }
+            Reason::Other if answer.says(code::NO_SUCH_ACTION) => Verdict::Absent,
             // A fault of the cloud's own says nothing, and 403 with a code that nobody knows no more than that.
             Reason::Other if answer.has_code && answer.status < 500 && answer.status != 403 => {
                 Verdict::Allowed(answer.code.clone())
@@ -148,19 +146,6 @@ impl Probe {
 /// Made anew by each process, so that nobody can have made a thing of this name. Both clouds take 32 letters, digits
 /// and hyphens for the name of a load balancer.
 static NO_NAME: LazyLock<String> = LazyLock::new(|| format!("vigie-audit-{:016x}", fastrand::u64(..)));
-
-/// Codes for an action that the cloud does not have.
-///
-/// Not `UnsupportedOperation`: EC2 answers so to a key that may, about a thing that is not of the right sort.
-const NO_SUCH_ACTION: [&str; 7] = [
-    "InvalidAction",
-    "NoSuchAction",
-    "NotImplemented",
-    "UnknownAction",
-    "UnknownOperation",
-    "UnknownOperationException",
-    "UnsupportedAction",
-];
 
 const BOTH: &[Provider] = &[Provider::Outscale, Provider::Aws];
 

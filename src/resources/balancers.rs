@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures_util::{StreamExt as _, future, stream};
 use tracing::debug;
 
+use crate::api::code::Codes;
 use crate::api::xml::{self, Reader};
 use crate::api::{Client, Error};
 use crate::metric::Family;
@@ -189,13 +190,13 @@ where
 /// any more.
 pub(super) fn unless_gone<A>(
     answer: Result<A, Error>,
-    codes: &[&str],
+    codes: Codes,
     client: &Client,
     name: &str,
 ) -> Result<Option<A>, Error> {
     match answer {
         Ok(answer) => Ok(Some(answer)),
-        Err(error) if error.code().is_some_and(|code| codes.contains(&code)) => {
+        Err(error) if error.says(codes) => {
             debug!(
                 account = client.account().name,
                 region = client.region(),

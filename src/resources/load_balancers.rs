@@ -9,7 +9,7 @@ mod wire;
 use std::collections::HashSet;
 
 use crate::api::xml::{self, Reader};
-use crate::api::{Action, Client, Error, Paging, Service};
+use crate::api::{Action, Client, Error, Paging, Service, code};
 use crate::metric::Family;
 use crate::provider::Provider;
 use crate::resource::{BackendGroup, BackendInstance, Column, Kind, Observation, States, Table};
@@ -188,7 +188,7 @@ async fn health(client: &Client, load_balancer: &LoadBalancer) -> Result<Option<
     let answer = client
         .ask(&DESCRIBE_INSTANCE_HEALTH, &parameters, read_health)
         .await;
-    balancers::unless_gone(answer, &GONE, client, name)
+    balancers::unless_gone(answer, code::NO_SUCH_CLASSIC_LOAD_BALANCER, client, name)
 }
 
 fn write(load_balancer: &LoadBalancer, backends: &[Backend], observation: &mut Observation) {
@@ -284,9 +284,6 @@ fn write_backends(
         backends: backends.collect(),
     });
 }
-
-/// What AWS answers for a load balancer that is gone: the code on the wire, and the shape's name.
-const GONE: [&str; 2] = ["LoadBalancerNotFound", "AccessPointNotFoundException"];
 
 #[cfg(test)]
 mod tests;

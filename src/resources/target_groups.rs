@@ -11,7 +11,7 @@ mod wire;
 use std::collections::HashSet;
 
 use crate::api::xml;
-use crate::api::{Action, Client, Error, Paging, Service};
+use crate::api::{Action, Client, Error, Paging, Service, code};
 use crate::metric::Family;
 use crate::provider::Provider;
 use crate::resource::{BackendGroup, BackendInstance, Column, Kind, Observation, States, Table};
@@ -289,7 +289,7 @@ async fn listeners(client: &Client, load_balancer: &LoadBalancer) -> Result<Opti
     let parameters = [("LoadBalancerArn", load_balancer.arn.as_str())];
     let read = |page: &mut xml::Reader<'_>| wire::read_listeners(page, &mut listeners);
     let answer = client.list(&DESCRIBE_LISTENERS, &parameters, read).await;
-    let answer = balancers::unless_gone(answer, &LOAD_BALANCER_GONE, client, &load_balancer.name)?;
+    let answer = balancers::unless_gone(answer, code::NO_SUCH_LOAD_BALANCER, client, &load_balancer.name)?;
     Ok(answer.map(|()| listeners))
 }
 
@@ -299,7 +299,7 @@ async fn health(client: &Client, group: &TargetGroup) -> Result<Option<Health>, 
     let answer = client
         .ask(&DESCRIBE_TARGET_HEALTH, &parameters, wire::read_health)
         .await;
-    balancers::unless_gone(answer, &TARGET_GROUP_GONE, client, &group.name)
+    balancers::unless_gone(answer, code::NO_SUCH_TARGET_GROUP, client, &group.name)
 }
 
 fn write(
@@ -447,12 +447,6 @@ fn write_targets(
 }
 
 const STATES: [&str; 4] = ["active", "provisioning", "active_impaired", "failed"];
-
-/// What AWS answers for a load balancer that is gone: the code on the wire, and the shape's name.
-const LOAD_BALANCER_GONE: [&str; 2] = ["LoadBalancerNotFound", "LoadBalancerNotFoundException"];
-
-/// Likewise for a target group.
-const TARGET_GROUP_GONE: [&str; 2] = ["TargetGroupNotFound", "TargetGroupNotFoundException"];
 
 #[cfg(test)]
 mod tests;

@@ -85,6 +85,23 @@ async fn accounts_with_one_key_file_are_refused_as_one() {
     );
 }
 
+/// What an example of a credentials file has in the place of a key.
+#[tokio::test(start_paused = true)]
+async fn placeholder_is_refused_though_its_words_are_those_of_the_refusal() {
+    let cloud = Scripted::start(|_| Answer::refusal_as(403, "InvalidAccessKeyId")).await;
+    let mut account = cloud.account();
+    account.key.secret_access_key = "YOUR_SECRET_ACCESS_KEY".into();
+    let mut bench = Bench::new(OFTEN, &[account]);
+    let (poll, error) = bench.once().await.remove(0);
+    assert_eq!(poll, "prod eu-west-2 instances: auth", "{error}");
+    assert!(error.contains("InvalidAccessKeyId"), "{error}");
+
+    bench.start();
+    pass(HOUR).await;
+
+    assert_patient(&cloud);
+}
+
 #[tokio::test(start_paused = true)]
 async fn wrong_key_with_a_wrong_clock_is_tried_no_more_often_than_a_wrong_key() {
     // The cloud's clock minus this machine's, a minute each.

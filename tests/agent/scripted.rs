@@ -169,11 +169,18 @@ impl Answer {
 
     /// The key is refused.
     pub(crate) fn refusal() -> Self {
-        let body = "<Response><Errors><Error><Code>AuthFailure</Code><Message>no</Message></Error></Errors>\
-                    <RequestID>r</RequestID></Response>";
+        Self::refusal_as(401, "AuthFailure")
+    }
+
+    /// The same by another code.
+    pub(crate) fn refusal_as(status: u16, code: &str) -> Self {
+        let body = format!(
+            "<Response><Errors><Error><Code>{code}</Code><Message>no</Message></Error></Errors>\
+             <RequestID>r</RequestID></Response>"
+        );
         Self {
             accepted: Some(false),
-            ..Self::of(401, body)
+            ..Self::of(status, body)
         }
     }
 

@@ -89,6 +89,7 @@ fn answer(status: u16, code: Option<&str>) -> Cause {
         status,
         has_code: code.is_some(),
         code: code.map_or_else(|| format!("HTTP {status}"), str::to_owned),
+        names_the_clock: false,
         message: "words".to_owned(),
         request_id: None,
         retry_after: None,
