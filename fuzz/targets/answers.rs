@@ -93,7 +93,7 @@ fuzz_target!(|input: &[u8]| {
                 .ok();
             GET_GROUP
                 .read(group, |reader| {
-                    answers::page(reader, |reader, element| match element {
+                    answers::page(reader, "Users", |reader, element| match element {
                         "Users" => answers::each(reader, ["UserName", "CreateDate"]).map(drop),
                         "Group" => answers::fields(reader, ["Arn"]).map(drop),
                         _ => reader.skip(),

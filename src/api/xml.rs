@@ -34,6 +34,12 @@ pub enum Error {
         /// The element that holds the result.
         expected: String,
     },
+    /// A page that is not the last, and does not say what asks for the next.
+    #[error("it says that more follows, and has no <{expected}> to ask for that with")]
+    NoCursor {
+        /// The element that holds the cursor.
+        expected: &'static str,
+    },
     /// Elements in elements in elements.
     #[error("its elements are nested more than {DEPTH_LIMIT} deep")]
     Deep,

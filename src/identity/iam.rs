@@ -106,7 +106,7 @@ impl Iam {
         let mut arn = String::new();
         let mut members = Vec::new();
         let listed = self
-            .list(&GET_GROUP, &[("GroupName", name)], |reader, element| {
+            .list(&GET_GROUP, &[("GroupName", name)], "Users", |reader, element| {
                 match element {
                     "Group" => [arn] = fields(reader, ["Arn"])?,
                     "Users" => members.extend(each(reader, ["UserName"])?.into_iter().flatten()),
@@ -264,14 +264,15 @@ impl Iam {
         in_time(&self.client).order(action, parameters).await
     }
 
-    /// Every page of a listing; `read` takes one element of its result.
+    /// Every page of a listing; `read` takes one element of its result, of which this one has to be there.
     async fn list(
         &self,
         action: &'static Action,
         parameters: &[(&str, &str)],
+        list: &str,
         mut read: impl FnMut(&mut Reader<'_>, &str) -> Result<(), xml::Error>,
     ) -> Result<(), Error> {
-        let page = |reader: &mut Reader<'_>| answers::page(reader, &mut read);
+        let page = |reader: &mut Reader<'_>| answers::page(reader, list, &mut read);
         in_time(&self.client).list(action, parameters, page).await
     }
 
@@ -291,7 +292,7 @@ impl Iam {
             members.extend(each(reader, names)?);
             Ok(())
         };
-        self.list(action, parameters, read).await?;
+        self.list(action, parameters, list, read).await?;
         Ok(members)
     }
 
@@ -312,7 +313,7 @@ impl Iam {
                 Ok(())
             })
         };
-        self.list(action, parameters, read).await?;
+        self.list(action, parameters, list, read).await?;
         Ok(members)
     }
 }

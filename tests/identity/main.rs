@@ -18,6 +18,7 @@ mod parts;
 mod vigie;
 
 mod admins;
+mod cut;
 mod demo_cloud;
 mod demo_scene;
 mod formats;

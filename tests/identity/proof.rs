@@ -76,7 +76,7 @@ fn refusal(status: u16, code: &str) -> Fault {
     }
 }
 
-async fn cloud() -> Cloud {
+pub(crate) async fn cloud() -> Cloud {
     let options = Options {
         provider: Provider::Aws,
         regions: vec!["eu-west-1".to_owned()],
@@ -89,21 +89,7 @@ async fn cloud() -> Cloud {
 }
 
 /// One try, and everything that was told on the way.
-async fn bootstrap(cloud: &Cloud) -> (Result<Proof, Error>, String) {
-    let key = cloud.admin_key();
-    let admin = Credentials {
-        access_key_id: key.access_key_id,
-        secret_access_key: key.secret_access_key.expose_secret().into(),
-        session_token: None,
-    };
-    let place = Place {
-        client_certificate: None,
-        provider: Provider::Aws,
-        regions: vec!["eu-west-1".to_owned()],
-        endpoint_url: Some(cloud.url().parse().expect("it is a URL")),
-        ca_bundle: None,
-        requests_per_second: 100.0,
-    };
+pub(crate) async fn bootstrap(cloud: &Cloud) -> (Result<Proof, Error>, String) {
     let wish = Wish::of(Provider::Aws, &kinds_of(Provider::Aws));
     let patience = Patience {
         tries: 1,
@@ -116,8 +102,29 @@ async fn bootstrap(cloud: &Cloud) -> (Result<Proof, Error>, String) {
         give: &mut give,
     };
     let mut told = String::new();
-    let source = Source::fixed(Provider::Aws, admin, "test");
+    let (place, source) = (place(cloud), admin(cloud));
     let mut tell = |event: Event<'_>| writeln!(told, "{event:?}").expect("a string takes any text");
     let outcome = identity::bootstrap(&place, source, &wish, out, patience, &mut tell).await;
     (outcome, told)
+}
+
+pub(crate) fn place(cloud: &Cloud) -> Place {
+    Place {
+        client_certificate: None,
+        provider: Provider::Aws,
+        regions: vec!["eu-west-1".to_owned()],
+        endpoint_url: Some(cloud.url().parse().expect("it is a URL")),
+        ca_bundle: None,
+        requests_per_second: 100.0,
+    }
+}
+
+pub(crate) fn admin(cloud: &Cloud) -> Source {
+    let key = cloud.admin_key();
+    let credentials = Credentials {
+        access_key_id: key.access_key_id,
+        secret_access_key: key.secret_access_key.expose_secret().into(),
+        session_token: None,
+    };
+    Source::fixed(Provider::Aws, credentials, "test")
 }
