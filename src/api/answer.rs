@@ -292,9 +292,10 @@ mod tests {
 
     /// An answer with this code, or without one.
     fn answered(status: u16, code: Option<&str>) -> Answer {
-        let body = code.map_or("<html>".to_owned(), |code| {
-            format!("<Response><Errors><Error><Code>{code}</Code></Error></Errors></Response>")
-        });
+        let body = code.map_or_else(
+            || "<html>".to_owned(),
+            |code| format!("<Response><Errors><Error><Code>{code}</Code></Error></Errors></Response>"),
+        );
         Answer::parse(status, &body, None, |text| text)
     }
 

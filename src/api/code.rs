@@ -102,7 +102,7 @@ lists! {
     LIMIT_EXCEEDED = ["LimitExceeded"];
     /// There is no such classic load balancer: the code on the wire, and the shape's name. Likewise below.
     NO_SUCH_CLASSIC_LOAD_BALANCER = ["LoadBalancerNotFound", "AccessPointNotFoundException"];
-    /// There is no such load balancer of ELBv2.
+    /// There is no such load balancer of `ELBv2`.
     NO_SUCH_LOAD_BALANCER = ["LoadBalancerNotFound", "LoadBalancerNotFoundException"];
     /// There is no such target group.
     NO_SUCH_TARGET_GROUP = ["TargetGroupNotFound", "TargetGroupNotFoundException"];
