@@ -257,8 +257,9 @@ async fn impaired_check_shows_with_its_time_and_goes_when_it_is_well() {
         let well = (check != Check::Application).then_some(0.0);
         assert_eq!(page.value(FAILED, &own), well, "{name}");
         assert_eq!(page.family(SINCE).count(), 0);
-        let mut of_stopped = page.family(FAILED);
-        assert!(of_stopped.all(|(series, _)| series.labels["instance_id"] != stopped));
+        let shown: Vec<_> = page.family(FAILED).map(|(series, _)| series).collect();
+        assert!(shown.iter().any(|series| series.labels["instance_id"] == id));
+        assert!(shown.iter().all(|series| series.labels["instance_id"] != stopped));
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::bench::{Account, Bench, pass};
 use jiff::SignedDuration;
 
+use crate::page::Page;
 use crate::scripted::{Answer, Asked, Scripted};
 
 const HOUR: u64 = 3600;
@@ -17,6 +18,13 @@ fn assert_patient(cloud: &Scripted) {
     assert!(cloud.longest_row() <= 3, "{:?}", cloud.asked());
     let tries = cloud.asked().len();
     assert!((4..10).contains(&tries), "{tries} tries in an hour");
+}
+
+/// All of so many, with none left out.
+fn assert_every_poll_succeeds(page: &Page, polls: usize) {
+    let polled: Vec<_> = page.family("vigie_poll_success").collect();
+    assert_eq!(polled.len(), polls, "{polled:?}");
+    assert!(polled.iter().all(|(_, success)| *success > 0.0), "{polled:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -79,10 +87,7 @@ async fn accounts_with_one_key_file_are_refused_as_one() {
     pass(HOUR + 120).await;
     let page = bench.shown();
     assert_eq!(page.family(LOCKED_UNTIL).count(), 0);
-    assert!(
-        page.family("vigie_poll_success")
-            .all(|(_, success)| success > 0.0)
-    );
+    assert_every_poll_succeeds(&page, 8);
 }
 
 /// What an example of a credentials file has in the place of a key.
@@ -215,9 +220,6 @@ async fn wrong_date_of_something_in_between_holds_a_good_key_back_for_a_minute_a
         pass(5 * 60).await;
         assert!(cloud.refusals() <= 2, "{}", cloud.refusals());
         let page = bench.shown();
-        assert!(
-            page.family("vigie_poll_success")
-                .all(|(_, success)| success > 0.0)
-        );
+        assert_every_poll_succeeds(&page, 2);
     }
 }

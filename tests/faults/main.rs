@@ -17,6 +17,7 @@ mod nameless;
 #[path = "../support/page.rs"]
 mod page;
 mod promises;
+mod reach;
 mod regions;
 mod report;
 mod scene;

@@ -1,9 +1,8 @@
 //! What the agent promises, and the tests that would fail if it broke its word.
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use futures_util::future;
@@ -93,9 +92,11 @@ const PROMISES: [Promise; 7] = [
          the audit's probes, off by default, are the one exception, harmless by construction.",
         &[
             (
-                "tests/faults/promises.rs",
+                "tests/faults/reach.rs",
                 "only_the_room_of_identities_can_change_anything",
             ),
+            ("tests/faults/reach.rs", "whatever_polls_has_no_way_there"),
+            ("tests/faults/reach.rs", "audit_only_probes"),
             ("tests/faults/promises.rs", "whatever_is_polled_only_describes"),
             ("src/resources/tests.rs", "every_action_only_describes"),
             (
@@ -280,52 +281,6 @@ fn whatever_is_polled_only_describes() {
     }
 }
 
-/// Who may send an action that changes something, or looks as if, has to make it, or to name one that is made.
-#[test]
-fn only_the_room_of_identities_can_change_anything() {
-    let makers = [
-        "Action::changing(",
-        "Action::probing(",
-        "Effect::Changes,",
-        "Effect::Probes,",
-    ];
-    let mut made_in = BTreeSet::new();
-    let mut files = Vec::new();
-    sources(&root().join("src"), &mut files);
-    assert!(files.len() > 100, "{files:?}");
-    for file in files {
-        let text = fs::read_to_string(&file).unwrap();
-        // The tests of a file stand at its end.
-        let code = text.split("#[cfg(test)]").next().unwrap();
-        let file = file.strip_prefix(root()).unwrap().to_str().unwrap().to_owned();
-        if makers.iter().any(|maker| code.contains(maker)) {
-            made_in.insert(file.clone());
-        }
-        // The way to them, but for the commands and for the agent's audit.
-        let is_polling = [
-            "src/resource",
-            "src/poller",
-            "src/reading",
-            "src/joined",
-            "src/server",
-            "src/exposition",
-        ]
-        .iter()
-        .any(|room| file.starts_with(room));
-        let goes_there = code.contains("crate::identity") || code.contains(".order(");
-        assert!(
-            !is_polling || !goes_there,
-            "{file} has a way to the actions of identities"
-        );
-    }
-    let elsewhere = |file: &&String| !file.starts_with("src/identity/") && *file != "src/api/mod.rs";
-    assert_eq!(made_in.iter().find(elsewhere), None);
-    assert!(
-        made_in.iter().any(|file| file.starts_with("src/identity/")),
-        "{made_in:?}"
-    );
-}
-
 /// Whatever a command takes that could be one is a file, a profile or a key's public half.
 #[tokio::test]
 async fn no_argument_takes_a_secret() {
@@ -364,19 +319,7 @@ fn service_leaves_no_core_dump() {
     assert!(unit.lines().any(|line| line == "LimitCORE=0"));
 }
 
-fn sources(folder: &Path, files: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        let is_of_tests = path.file_stem().is_some_and(|stem| stem == "tests");
-        if path.is_dir() && !is_of_tests {
-            sources(&path, files);
-        } else if path.extension().is_some_and(|extension| extension == "rs") && !is_of_tests {
-            files.push(path);
-        }
-    }
-}
-
-fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
