@@ -2,6 +2,8 @@
 
 mod aws;
 
+use std::net::IpAddr;
+
 use reqwest::Url;
 
 pub(crate) use aws::are_of_one_partition;
@@ -191,6 +193,21 @@ impl Endpoint {
         self.url
             .port()
             .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+    }
+
+    /// Whether it is on this machine by its name, so that somebody else's is another one.
+    pub(super) fn is_on_this_machine(&self) -> bool {
+        let host = self.url.host_str().unwrap_or_default();
+        let name = host.trim_end_matches('.');
+        match host.trim_matches(['[', ']']).parse::<IpAddr>() {
+            // An address of nobody leads to this machine, too.
+            Ok(address) => {
+                let address = address.to_canonical();
+                address.is_loopback() || address.is_unspecified()
+            }
+            // RFC 6761, 6.3.
+            Err(_) => name == "localhost" || name.ends_with(".localhost"),
+        }
     }
 }
 

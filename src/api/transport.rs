@@ -25,14 +25,16 @@ use room::{Room, Waits};
 use setup::CONNECT_TIMEOUT;
 
 pub(super) use room::Held;
-pub(super) use setup::trusting;
+pub(super) use setup::Bundle;
 pub use setup::{BadTransport, Contents, Needs};
 
 /// The HTTP client: rustls with the platform's trust store (or a bundle instead of it), proxies from
-/// `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`, no redirects, since host and path are signed.
+/// `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` except to this machine, no redirects, since host and path are signed.
 #[derive(Debug, Clone)]
 pub struct Transport {
     http: reqwest::Client,
+    /// To this machine, where the other one is for endpoints elsewhere.
+    direct: Option<reqwest::Client>,
     contents: Contents,
     /// For long answers.
     room: Room,
@@ -90,6 +92,13 @@ impl Transport {
         &self.contents
     }
 
+    fn client(&self, endpoint: &Endpoint) -> &reqwest::Client {
+        match &self.direct {
+            Some(direct) if endpoint.is_on_this_machine() => direct,
+            _ => &self.http,
+        }
+    }
+
     /// Signs a form for this instant, unless there is no key, posts it and reads the answer, all within the time given.
     pub(super) async fn send(
         &self,
@@ -105,7 +114,8 @@ impl Transport {
         let status = AtomicU16::new(0);
         let waits = Waits::default();
         let exchange = async {
-            let mut request = self.http.post(endpoint.url.clone()).body(form.to_owned());
+            let http = self.client(endpoint);
+            let mut request = http.post(endpoint.url.clone()).body(form.to_owned());
             for (name, value) in headers(endpoint, credentials, form, at) {
                 let mut value = HeaderValue::from_str(&value).map_err(|_| Cause::Unsendable { name })?;
                 value.set_sensitive(SENSITIVE.contains(&name));

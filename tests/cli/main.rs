@@ -22,6 +22,7 @@ mod forecast;
 mod health;
 mod denied;
 mod once;
+mod proxy;
 mod reload;
 mod service;
 mod tables;

@@ -9,7 +9,7 @@ use reqwest::{Method, Url};
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::super::transport::{chain, trusting};
+use super::super::transport::{Bundle, chain};
 use super::super::{Cause, Reason};
 use crate::credentials::{Form, Lease, NoLease};
 use crate::redaction::Redaction;
@@ -34,14 +34,15 @@ impl Local {
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("vigie/", env!("CARGO_PKG_VERSION")));
-        let built = if url.scheme() == "http" {
-            builder.tls_certs_only([]).build()
-        } else {
-            let trusting = trusting(builder, ca_bundle);
-            let (builder, _) = trusting.map_err(|error| unusable(url, error.to_string()))?;
-            builder.build()
+        let builder = match ca_bundle {
+            _ if url.scheme() == "http" => builder.tls_certs_only([]),
+            None => builder,
+            Some(path) => {
+                let bundle = Bundle::read(path).map_err(|error| unusable(url, error.to_string()))?;
+                builder.tls_certs_only(bundle.certificates)
+            }
         };
-        let http = built.map_err(|error| unusable(url, chain(&error)))?;
+        let http = builder.build().map_err(|error| unusable(url, chain(&error)))?;
         Ok(Self { http })
     }
 

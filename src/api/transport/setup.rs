@@ -19,8 +19,10 @@ pub struct Needs {
     pub ca_bundle: Option<PathBuf>,
     /// No endpoint speaks TLS, so that a machine without a trust store does as well.
     pub plain: bool,
-    /// Every endpoint is on this machine: what a proxy reaches there is another one.
-    pub loopback: bool,
+    /// Some endpoint is on this machine: what a proxy reaches there is another one.
+    pub here: bool,
+    /// Some endpoint is elsewhere, perhaps behind a proxy.
+    pub elsewhere: bool,
     /// The certificate to show to every endpoint.
     pub client_certificate: Option<ClientCertificate>,
 }
@@ -28,17 +30,20 @@ pub struct Needs {
 impl Needs {
     /// What it takes to reach these endpoints.
     pub fn of<'a>(endpoints: impl Iterator<Item = &'a Endpoint>, ca_bundle: Option<PathBuf>) -> Self {
-        let (mut plain, mut loopback) = (true, true);
+        let (mut plain, mut here, mut elsewhere) = (true, false, false);
         for endpoint in endpoints {
-            let host = endpoint.url.host_str().unwrap_or_default();
-            let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
             plain &= endpoint.url.scheme() == "http";
-            loopback &= host == "localhost" || address.is_ok_and(|address| address.is_loopback());
+            if endpoint.is_on_this_machine() {
+                here = true;
+            } else {
+                elsewhere = true;
+            }
         }
         Self {
             ca_bundle,
             plain,
-            loopback,
+            here,
+            elsewhere,
             client_certificate: None,
         }
     }
@@ -98,73 +103,80 @@ pub enum BadTransport {
 }
 
 impl Transport {
-    fn over(http: reqwest::Client, contents: Contents) -> Self {
-        Self {
-            http,
-            contents,
-            room: Room::default(),
-        }
-    }
-
     /// Builds the client. With a bundle, its certificates are trusted and no others.
     pub fn new(needs: &Needs) -> Result<Self, BadTransport> {
-        let builder = reqwest::Client::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none())
-            .user_agent(concat!("vigie/", env!("CARGO_PKG_VERSION")));
-        let (mut builder, bundle) = trusting(builder, needs.ca_bundle.as_deref())?;
+        let bundle = needs.ca_bundle.as_deref().map(Bundle::read).transpose()?;
         let certificate = needs.client_certificate.as_ref();
-        let pem = certificate.map(|certificate| certificate.pem.expose_secret().as_bytes());
-        let digest = |bytes: &[u8]| Sha256::digest(bytes).into();
         let contents = Contents {
-            ca_bundle: bundle.as_deref().map(digest),
-            client_certificate: pem.map(digest),
+            ca_bundle: bundle.as_ref().map(|bundle| bundle.digest),
+            client_certificate: certificate.map(|shown| digest(shown.pem.expose_secret().as_bytes())),
         };
-        if needs.ca_bundle.is_none() && needs.plain {
-            builder = builder.tls_certs_only([]);
-        }
-        if needs.loopback {
-            builder = builder.no_proxy();
-        }
-        let Some((certificate, pem)) = certificate.zip(pem) else {
-            let http = builder.build();
-            let http = http.map_err(|error| BadTransport::Setup {
-                detail: chain(&error),
-            })?;
-            return Ok(Self::over(http, contents));
-        };
-        let identity = reqwest::Identity::from_pem(pem);
-        let http = identity.and_then(|identity| builder.identity(identity).build());
-        let http = http.map_err(|error| BadTransport::ClientCertificate {
-            from: certificate.from.clone(),
-            detail: chain(&error),
-        })?;
-        Ok(Self::over(http, contents))
+        let direct = needs.here && needs.elsewhere;
+        Ok(Self {
+            http: needs.client(bundle.as_ref(), needs.elsewhere)?,
+            direct: direct.then(|| needs.client(bundle.as_ref(), false)).transpose()?,
+            contents,
+            room: Room::default(),
+        })
     }
 }
 
-/// The same client, with the certificates of a bundle trusted and no others, if there is one; gives also what it held.
-pub(in super::super) fn trusting(
-    builder: reqwest::ClientBuilder,
-    ca_bundle: Option<&Path>,
-) -> Result<(reqwest::ClientBuilder, Option<Vec<u8>>), BadTransport> {
-    let Some(path) = ca_bundle else {
-        return Ok((builder, None));
-    };
-    let mut bundle = files::read(path, BUNDLE_LIMIT).map_err(|source| BadTransport::Unreadable {
-        path: path.to_owned(),
-        source,
-    })?;
-    let certificates = reqwest::Certificate::from_pem_bundle(&bundle)
-        .ok()
-        .filter(|certificates| !certificates.is_empty())
-        .ok_or_else(|| BadTransport::NoCertificate {
+impl Needs {
+    fn client(&self, bundle: Option<&Bundle>, by_proxies: bool) -> Result<reqwest::Client, BadTransport> {
+        let mut builder = reqwest::Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("vigie/", env!("CARGO_PKG_VERSION")));
+        if let Some(bundle) = bundle {
+            builder = builder.tls_certs_only(bundle.certificates.iter().cloned());
+        } else if self.plain {
+            builder = builder.tls_certs_only([]);
+        }
+        if !by_proxies {
+            builder = builder.no_proxy();
+        }
+        let Some(certificate) = &self.client_certificate else {
+            return builder.build().map_err(|error| BadTransport::Setup {
+                detail: chain(&error),
+            });
+        };
+        let identity = reqwest::Identity::from_pem(certificate.pem.expose_secret().as_bytes());
+        let http = identity.and_then(|identity| builder.identity(identity).build());
+        http.map_err(|error| BadTransport::ClientCertificate {
+            from: certificate.from.clone(),
+            detail: chain(&error),
+        })
+    }
+}
+
+/// The certificates to trust in place of the platform's.
+pub(in super::super) struct Bundle {
+    pub(in super::super) certificates: Vec<reqwest::Certificate>,
+    digest: [u8; 32],
+}
+
+impl Bundle {
+    /// Those of a file.
+    pub(in super::super) fn read(path: &Path) -> Result<Self, BadTransport> {
+        let pem = files::read(path, BUNDLE_LIMIT).map_err(|source| BadTransport::Unreadable {
             path: path.to_owned(),
+            source,
         })?;
-    Ok((
-        builder.tls_certs_only(certificates),
-        Some(std::mem::take(&mut *bundle)),
-    ))
+        let certificates = reqwest::Certificate::from_pem_bundle(&pem)
+            .ok()
+            .filter(|certificates| !certificates.is_empty())
+            .ok_or_else(|| BadTransport::NoCertificate {
+                path: path.to_owned(),
+            })?;
+        Ok(Self {
+            certificates,
+            digest: digest(&pem),
+        })
+    }
+}
+
+fn digest(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
 }
 
 /// Twenty times what a platform trusts in all.

@@ -54,26 +54,32 @@ fn an_answer_that_is_not_understood_is_told_without_what_it_may_hold() {
 }
 
 #[test]
-fn only_what_is_all_on_this_machine_goes_without_a_proxy() {
+fn what_is_on_this_machine_is_known_by_its_name() {
     let endpoint = |url: &str| Endpoint {
         url: url.parse().unwrap(),
         signing_name: "ec2".to_owned(),
         region: "r".to_owned(),
         version: "v",
     };
-    let needs = |urls: [&str; 2]| {
-        let needs = Needs::of(urls.map(endpoint).iter(), None);
-        (needs.plain, needs.loopback)
+    let here = "http://127.0.0.1:5000/ https://127.9.9.9/ http://[::1]:5000/x http://[::ffff:127.0.0.1]/ \
+                https://localhost/ http://LOCALHOST./ http://cloud.localhost http://0.0.0.0:1/ http://127.1/";
+    for url in here.split_whitespace() {
+        assert!(endpoint(url).is_on_this_machine(), "{url}");
+    }
+    let elsewhere = "http://127.0.0.1.example/ http://localhost.example/ http://notlocalhost/ http://10.0.0.1/ \
+                     https://[fd00::1]/ http://[::ffff:10.0.0.1]/";
+    for url in elsewhere.split_whitespace() {
+        assert!(!endpoint(url).is_on_this_machine(), "{url}");
+    }
+    let needs = |urls: &[&str]| {
+        let endpoints: Vec<_> = urls.iter().map(|url| endpoint(url)).collect();
+        let needs = Needs::of(endpoints.iter(), None);
+        (needs.plain, needs.here, needs.elsewhere)
     };
-    assert_eq!(
-        needs(["http://127.0.0.1:5000/", "http://[::1]:5000/x"]),
-        (true, true)
-    );
-    assert_eq!(needs(["https://localhost/", "http://127.9.9.9/"]), (false, true));
-    assert_eq!(
-        needs(["http://127.0.0.1/", "http://127.0.0.1.example/"]),
-        (true, false)
-    );
+    let (at_home, away) = ("http://127.0.0.1/", "https://ec2.example/");
+    assert_eq!(needs(&[at_home]), (true, true, false));
+    assert_eq!(needs(&[away]), (false, false, true));
+    assert_eq!(needs(&[away, at_home]), (false, true, true));
 }
 
 #[test]
@@ -99,7 +105,8 @@ fn a_bundle_without_a_certificate_is_refused_with_its_path() {
         client_certificate: None,
         ca_bundle: Some(path.to_owned()),
         plain: false,
-        loopback: false,
+        here: false,
+        elsewhere: true,
     };
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "not a certificate").unwrap();
