@@ -2,7 +2,6 @@
 
 use std::{fmt, io, path::Path, process::Stdio, time::Duration};
 
-use jiff::Timestamp;
 use rustix::process::{Pid, Signal, kill_process_group};
 use secrecy::zeroize::Zeroizing;
 use tokio::{io::AsyncReadExt as _, process::Child, process::Command};
@@ -89,7 +88,7 @@ impl Process {
             if !status.success() {
                 return Err(ProcessFault::Failed(status.to_string()));
             }
-            Ok(Lease::parse(&bytes, Form::Process, Timestamp::now())?)
+            Ok(Lease::parse(&bytes, Form::Process)?)
         };
         // Dropped unfinished, it takes the program with it.
         tokio::time::timeout(within, printed)

@@ -214,7 +214,6 @@ impl Credential {
         let (name, asked) = match self.source.look() {
             Ok(Found::Remote(remote)) => {
                 let lent = self.lender.ask(&remote, &borrower).await;
-                let lent = lent.and_then(|lease| in_time(lease, &remote.to_string(), self.clock.now()));
                 (remote.name(), Ok(lent))
             }
             // It became a key as such, or none can be told of.
@@ -362,22 +361,6 @@ impl fmt::Debug for Loan {
             .field("held", &self.held.as_ref().map(|held| &held.current))
             .finish_non_exhaustive()
     }
-}
-
-/// The same key, unless it is over before it is used: with a clock that is ahead, the next one would be, too.
-fn in_time(lease: Lease, place: &str, now: Timestamp) -> Result<Lease, NoKey> {
-    let Some(at) = lease.expires.filter(|at| *at <= now) else {
-        return Ok(lease);
-    };
-    Err(NoKey {
-        place: place.to_owned(),
-        cause: Box::new(Cause::Unlent {
-            host: "it".to_owned(),
-            reason: Reason::Clock,
-            detail: format!("what it gives ran out at {at}, by this machine's clock"),
-        }),
-        advice: Some("set this machine's clock".to_owned()),
-    })
 }
 
 /// Whether the cloud says of a key on loan that its time is over.

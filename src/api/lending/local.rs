@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Method, Url};
 use secrecy::zeroize::Zeroizing;
@@ -103,10 +102,10 @@ impl Answer {
 
     /// The key that it holds. An error does not repeat the token that was asked with.
     pub(super) fn lease(&self, url: &Url, token: Option<&SecretString>) -> Result<Lease, Cause> {
-        let parsed = Lease::parse(&self.body, Form::Service, Timestamp::now());
+        let parsed = Lease::parse(&self.body, Form::Service);
         let cleaned = |told: String| Redaction::of(token).clean(told);
         parsed.map_err(|fault| match fault {
-            NoLease::Refused { .. } | NoLease::Expired { .. } => Cause::Unlent {
+            NoLease::Refused { .. } => Cause::Unlent {
                 host: host(url),
                 reason: Reason::Auth,
                 detail: cleaned(format!("the answer {fault}")),

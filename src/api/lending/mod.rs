@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::clock::Clock;
 use super::error::NoKey;
 use super::{Cause, Reason};
 use crate::credentials::{Base, Lease, Remote};
@@ -61,7 +62,7 @@ async fn lease(
         advice: advice(remote, &cause),
         cause: Box::new(cause),
     };
-    match remote {
+    let lent = match remote {
         Remote::Process(process) => process.run().await.map_err(|error| none(error.into())),
         Remote::WebIdentity(identity) => {
             let token = identity.token().map_err(|error| none(error.into()))?;
@@ -85,7 +86,39 @@ async fn lease(
             let lease = sts.of_role(role, &base, borrower, deadline);
             lease.await.map_err(none)
         }
-    }
+    };
+    in_time(lent?, remote, borrower.clock)
+}
+
+/// The same key, unless it is over before it is used. Only here is that judged, by the clock that signs.
+fn in_time(lease: Lease, remote: &Remote, clock: &Clock) -> Result<Lease, NoKey> {
+    let Some(at) = lease.expires.filter(|at| *at <= clock.now()) else {
+        return Ok(lease);
+    };
+    let is_corrected = clock.skew() != 0;
+    // A role's key is new: with a clock that is ahead, the next one would be over, too.
+    let (reason, advice) = match remote {
+        Remote::Role { .. } | Remote::WebIdentity(_) => (Reason::Clock, "set this machine's clock"),
+        _ if is_corrected => (Reason::Auth, "it must give one that is still good"),
+        _ => (
+            Reason::Auth,
+            "it must give one that is still good, if this machine's clock is right",
+        ),
+    };
+    let whose = if is_corrected {
+        "the cloud's"
+    } else {
+        "this machine's"
+    };
+    Err(NoKey {
+        place: remote.to_string(),
+        cause: Box::new(Cause::Unlent {
+            host: "it".to_owned(),
+            reason,
+            detail: format!("what it gives holds a key that ran out at {at}, by {whose} clock"),
+        }),
+        advice: Some(advice.to_owned()),
+    })
 }
 
 /// What to do about it, where the words of the cause do not say so.
@@ -137,3 +170,6 @@ fn advice(remote: &Remote, cause: &Cause) -> Option<String> {
 
 /// A chain of roles, each asked for with its retries; nobody who polls waits for it while another key is good.
 const TIMEOUT: Duration = Duration::from_secs(90);
+
+#[cfg(test)]
+mod tests;

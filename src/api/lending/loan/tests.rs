@@ -63,26 +63,6 @@ fn whoever_refuses_is_asked_less_and_less_often() {
 }
 
 #[test]
-fn key_that_is_over_when_it_comes_is_a_failure_and_is_not_asked_for_again_at_once() {
-    let lent = |seconds| {
-        let Held { current, .. } = held(Some(seconds));
-        let lease = Lease {
-            credentials: Credentials::clone(&current.credentials),
-            expires: current.expires,
-        };
-        in_time(lease, "the place", TAKEN)
-    };
-    assert!(lent(1).is_ok());
-    let no_key = lent(0).unwrap_err();
-    assert!(no_key.is_a_refusal(), "{no_key:?}");
-    let told = no_key.to_string();
-    assert!(
-        told.starts_with("the place: it gives no key") && told.ends_with("; set this machine's clock"),
-        "{told}"
-    );
-}
-
-#[test]
 fn same_key_lent_again_keeps_its_generation_and_another_never_takes_an_old_one() {
     let mut loan = Loan::default();
     let lease = |id: &str| Lease {
