@@ -4,6 +4,7 @@ mod keys;
 mod plan;
 mod regions;
 mod running;
+mod transports;
 mod warnings;
 mod watch;
 

@@ -1,6 +1,5 @@
 //! One account put together from its settings, ready to be watched in whatever region.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,8 +8,9 @@ use prometheus::Registry;
 use tokio::sync::watch;
 
 use super::keys::Keys;
+use super::transports::Transports;
 use super::warnings::{Warning, Warnings};
-use crate::api::{self, Account, Client, Endpoints, Needs, Override, Service, Transport, Variant};
+use crate::api::{self, Account, Client, Endpoints, Needs, Override, Service, Variant};
 use crate::config::{self, Settings, Shard};
 use crate::credentials::{ClientCertificate, Variables, certificate::Named};
 use crate::identity::{self, Auditor};
@@ -27,7 +27,7 @@ pub(super) struct Workshop {
     api_metrics: Arc<api::Metrics>,
     poll_metrics: Arc<poller::Metrics>,
     audit_metrics: Arc<identity::Metrics>,
-    transports: HashMap<Needs, Transport>,
+    pub(super) transports: Transports,
     pub(super) keys: Keys,
     /// What was found that the settings do not forbid.
     pub(super) warnings: Warnings,
@@ -86,7 +86,7 @@ impl Workshop {
             api_metrics,
             poll_metrics: Arc::new(poller::Metrics::register(registry)?),
             audit_metrics: Arc::new(identity::Metrics::register(registry)?),
-            transports: HashMap::new(),
+            transports: Transports::default(),
             warnings: Warnings::default(),
         })
     }
@@ -96,11 +96,9 @@ impl Workshop {
         &self.variables
     }
 
-    /// Begins anew with other settings: files that they name are read again, and nothing of these accounts stays on the
-    /// page.
+    /// Begins anew with other settings: nothing of these accounts stays on the page.
     pub(super) fn begin_anew(&mut self, audited: bool, gone: &[String]) {
         self.audited = audited;
-        self.transports.clear();
         for account in gone {
             self.api_metrics.forget(account);
             self.poll_metrics.forget(account);
@@ -123,11 +121,8 @@ impl Workshop {
             self.warnings.add(Warning::Readable(readable.clone()));
         }
         let needs = Needs::of(all, account.ca_bundle.clone()).showing(certificate);
-        let transport = match self.transports.get(&needs) {
-            Some(transport) => transport.clone(),
-            None => Transport::new(&needs).with_context(|| format!("account `{}`", account.name))?,
-        };
-        self.transports.insert(needs, transport.clone());
+        let transport = self.transports.meeting(needs);
+        let transport = transport.with_context(|| format!("account `{}`", account.name))?;
         let opened = Arc::new(Account::new(
             account.name.clone(),
             account.provider,

@@ -96,6 +96,7 @@ impl Running {
         };
         self.warn_of_what_waits_for_a_restart(&settings);
         trial.workshop.warnings.tell_beyond(&self.workshop.warnings);
+        let transports_in_use = self.workshop.transports.begin_anew();
         let parts = parts(&settings);
         let bases = bases(&settings, &trial.accounts);
         let (kept, ended): (Vec<Kept>, Vec<Kept>) = std::mem::take(&mut self.accounts)
@@ -140,8 +141,9 @@ impl Running {
         );
         self.accounts = kept;
         self.begin(begun);
-        drop(keys_in_use);
+        drop((keys_in_use, transports_in_use));
         self.workshop.keys.forget_unused();
+        self.workshop.transports.forget_unused();
         self.workshop.warnings = trial.workshop.warnings;
         self.settings = settings;
         self.warn_of_an_idle_shard();

@@ -164,7 +164,7 @@ pub struct Account {
     pub name: String,
     /// The cloud.
     pub provider: Provider,
-    transport: Transport,
+    transport: Arc<Transport>,
     credential: Arc<Credential>,
     metrics: Arc<Metrics>,
 }
@@ -181,11 +181,11 @@ impl Drop for Account {
 }
 
 impl Account {
-    /// An account that uses this credential, alone or with others.
+    /// An account that uses this transport and this credential, alone or with others.
     pub fn new(
         name: String,
         provider: Provider,
-        transport: Transport,
+        transport: impl Into<Arc<Transport>>,
         credential: Arc<Credential>,
         metrics: Arc<Metrics>,
     ) -> Self {
@@ -198,7 +198,7 @@ impl Account {
         Self {
             name,
             provider,
-            transport,
+            transport: transport.into(),
             credential,
             metrics,
         }

@@ -30,7 +30,7 @@ pub use setup::{BadTransport, Contents, Needs};
 
 /// The HTTP client: rustls with the platform's trust store (or a bundle instead of it), proxies from
 /// `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` except to this machine, no redirects, since host and path are signed.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Transport {
     http: reqwest::Client,
     /// To this machine, where the other one is for endpoints elsewhere.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::*;
-use crate::api::{Credential, breaker::Breaker};
+use crate::api::{Credential, Transport, breaker::Breaker};
 use crate::resources;
 
 /// A running agent whose settings name a cloud that is not there, and the folder of its files.
@@ -43,6 +43,10 @@ impl Fixture {
 
     fn credentials(&self) -> Vec<Weak<Credential>> {
         self.running.workshop.keys.known().map(|(key, _)| key).collect()
+    }
+
+    fn transports(&self) -> Vec<Weak<Transport>> {
+        self.running.workshop.transports.known()
     }
 
     fn breaker(&self) -> Arc<Breaker> {
@@ -88,6 +92,70 @@ async fn what_is_known_of_a_key_outlives_other_settings_of_its_accounts() {
     let before = fixture.credentials();
     fixture.reload(&outscale("renamed", &["us-east-2"], "key")).await;
     assert!(fixture.credentials()[0].ptr_eq(&before[0]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn accounts_share_one_transport_however_often_others_change() {
+    let kept = outscale("kept", &["eu-west-2"], "kept");
+    let changed = |region| outscale("changed", &[region], "changed");
+    let mut fixture = Fixture::start(&[kept.as_str(), &changed("a")].concat());
+    let first = fixture.transports();
+    for region in ["b", "c", "d"] {
+        fixture.reload(&[kept.as_str(), &changed(region)].concat()).await;
+        let now = fixture.transports();
+        assert!(now.len() == 1 && now[0].ptr_eq(&first[0]), "after {region}");
+        assert_eq!(now[0].strong_count(), 2, "each account has it");
+    }
+    // Nor does it end when the only one that uses it begins anew.
+    fixture.reload(&changed("d")).await;
+    fixture.reload(&changed("e")).await;
+    assert!(fixture.transports()[0].ptr_eq(&first[0]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn transport_is_another_only_when_its_bundle_is_and_is_let_go_with_its_last_account() {
+    let bundle = || {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate = rcgen::CertificateParams::default().self_signed(&key);
+        certificate.unwrap().pem()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ca.pem");
+    std::fs::write(&path, bundle()).unwrap();
+    let with_bundle = |name: &str, region: &str| {
+        let lines = format!("ca_bundle = {path:?}\n");
+        outscale(name, &[region], name) + &lines
+    };
+    let plain = outscale("plain", &["eu-west-2"], "plain");
+    let texts = |region| {
+        [&plain, &with_bundle("kept", "a"), &with_bundle("changed", region)]
+            .map(String::as_str)
+            .concat()
+    };
+    let mut fixture = Fixture::start(&texts("a"));
+    let before = fixture.transports();
+    assert_eq!(before.len(), 2);
+
+    fixture.reload(&texts("b")).await;
+    let same = fixture.transports();
+    assert!(
+        before
+            .iter()
+            .all(|known| same.iter().any(|now| now.ptr_eq(known)))
+    );
+
+    std::fs::write(&path, bundle()).unwrap();
+    fixture.reload(&texts("c")).await;
+    let now = fixture.transports();
+    let mut counts: Vec<_> = now.iter().map(Weak::strong_count).collect();
+    counts.sort_unstable();
+    assert_eq!(counts, [1, 2], "both take the other bundle, and share it");
+    let gone = before.iter().filter(|known| known.strong_count() == 0);
+    assert_eq!(gone.count(), 1, "that of the bundle of before");
+
+    fixture.reload(&plain).await;
+    assert_eq!(fixture.transports().len(), 1);
+    assert!(now.iter().any(|known| known.strong_count() == 0));
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,8 +9,8 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-/// What long answers share. Cloned cheaply; clones are the same room.
-#[derive(Debug, Clone)]
+/// What long answers share.
+#[derive(Debug)]
 pub(super) struct Room {
     pieces: Arc<Semaphore>,
     /// For the one that goes on when there are no pieces left.

@@ -105,16 +105,23 @@ pub enum BadTransport {
 impl Transport {
     /// Builds the client. With a bundle, its certificates are trusted and no others.
     pub fn new(needs: &Needs) -> Result<Self, BadTransport> {
-        let bundle = needs.ca_bundle.as_deref().map(Bundle::read).transpose()?;
-        let certificate = needs.client_certificate.as_ref();
-        let contents = Contents {
-            ca_bundle: bundle.as_ref().map(|bundle| bundle.digest),
-            client_certificate: certificate.map(|shown| digest(shown.pem.expose_secret().as_bytes())),
-        };
+        let (bundle, contents) = needs.read()?;
+        Self::of(needs, bundle.as_ref(), contents)
+    }
+
+    /// Another one for the same needs, if the files hold something else than what this one was made of.
+    pub fn renewed(&self, needs: &Needs) -> Result<Option<Self>, BadTransport> {
+        let (bundle, contents) = needs.read()?;
+        let is_other = contents != self.contents;
+        let renewed = is_other.then(|| Self::of(needs, bundle.as_ref(), contents));
+        renewed.transpose()
+    }
+
+    fn of(needs: &Needs, bundle: Option<&Bundle>, contents: Contents) -> Result<Self, BadTransport> {
         let direct = needs.here && needs.elsewhere;
         Ok(Self {
-            http: needs.client(bundle.as_ref(), needs.elsewhere)?,
-            direct: direct.then(|| needs.client(bundle.as_ref(), false)).transpose()?,
+            http: needs.client(bundle, needs.elsewhere)?,
+            direct: direct.then(|| needs.client(bundle, false)).transpose()?,
             contents,
             room: Room::default(),
         })
@@ -122,6 +129,17 @@ impl Transport {
 }
 
 impl Needs {
+    /// What the files hold; that of the client certificate is read already.
+    fn read(&self) -> Result<(Option<Bundle>, Contents), BadTransport> {
+        let bundle = self.ca_bundle.as_deref().map(Bundle::read).transpose()?;
+        let certificate = self.client_certificate.as_ref();
+        let contents = Contents {
+            ca_bundle: bundle.as_ref().map(|bundle| bundle.digest),
+            client_certificate: certificate.map(|shown| digest(shown.pem.expose_secret().as_bytes())),
+        };
+        Ok((bundle, contents))
+    }
+
     fn client(&self, bundle: Option<&Bundle>, by_proxies: bool) -> Result<reqwest::Client, BadTransport> {
         let mut builder = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
