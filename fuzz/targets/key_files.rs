@@ -56,7 +56,7 @@ fn renewed(path: &std::path::Path, format: Option<Format>, profile: &str, provid
         secret_access_key: SecretString::from("fuzz/EXAMPLE+key"),
         session_token: None,
     };
-    let Ok(begun) = file.begin(Journal::new("watcher_1")) else {
+    let Ok(mut begun) = file.begin(Journal::new("watcher_1")) else {
         return;
     };
     let written = begun.write_beside(&credentials).and_then(|beside| beside.swap());
@@ -80,7 +80,7 @@ fn renewed(path: &std::path::Path, format: Option<Format>, profile: &str, provid
     );
     // Written once more, it is the same to the byte.
     let once = fs::read(path).expect("it is there");
-    let begun = again
+    let mut begun = again
         .begin(Journal::new("watcher_1"))
         .expect("it was possible before");
     begun
