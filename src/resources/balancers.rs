@@ -72,7 +72,8 @@ pub(crate) static WITHOUT_HEALTHY_BACKEND: Family = Family::gauge(
     "cloud_load_balancer_without_healthy_backend",
     &["account", "region", "load_balancer", "type"],
     "1 while not one backend of the load balancer, in whatever target group, is in service; also while it has none. \
-     Left out where the cloud does not say: without a target group, or while health checks are off.",
+     Left out where the cloud does not say: without a target group, while health checks are off, or of a backend without \
+     a state.",
 );
 
 // cloud_load_balancer_backend_healthy{account="prod",region="eu-west-2",load_balancer="web",type="classic",instance_id="i-0a1b2c3d"} 0

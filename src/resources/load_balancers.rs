@@ -18,7 +18,7 @@ use super::balancers::{
     self, BACKEND_HEALTHY, BACKEND_STATE, BACKENDS, CREATED, HEALTHY_BACKENDS, INFO, LISTENER,
     WITHOUT_HEALTHY_BACKEND,
 };
-use wire::{Backend, Health, Listener, LoadBalancer, read_health, read_page};
+use wire::{Health, Listener, LoadBalancer, read_health, read_page};
 
 /// `load_balancers`.
 pub static KIND: Kind = Kind {
@@ -168,7 +168,7 @@ impl Listed {
 }
 
 fn show(load_balancer: &LoadBalancer, health: &Health, observation: &mut Observation) {
-    write(load_balancer, &health.backends, observation);
+    write(load_balancer, health, observation);
     observation.objects += 1;
     for _ in 0..health.not_understood {
         observation.skip(&format!(
@@ -191,7 +191,7 @@ async fn health(client: &Client, load_balancer: &LoadBalancer) -> Result<Option<
     balancers::unless_gone(answer, code::NO_SUCH_CLASSIC_LOAD_BALANCER, client, name)
 }
 
-fn write(load_balancer: &LoadBalancer, backends: &[Backend], observation: &mut Observation) {
+fn write(load_balancer: &LoadBalancer, health: &Health, observation: &mut Observation) {
     let own: &[(&'static str, &str)] = &[("load_balancer", &load_balancer.name), ("type", "classic")];
     observation
         .sample(&INFO)
@@ -238,15 +238,16 @@ fn write(load_balancer: &LoadBalancer, backends: &[Backend], observation: &mut O
             observation.sample(family).labels(own).value(figure);
         }
     }
-    write_backends(load_balancer, backends, own, observation);
+    write_backends(load_balancer, health, own, observation);
 }
 
 fn write_backends(
     load_balancer: &LoadBalancer,
-    backends: &[Backend],
+    health: &Health,
     own: &[(&'static str, &str)],
     observation: &mut Observation,
 ) {
+    let backends = &health.backends;
     let ids: Vec<[(&str, &str); 1]> = backends
         .iter()
         .map(|backend| [("instance_id", backend.instance_id.as_str())])
@@ -263,10 +264,13 @@ fn write_backends(
         .collect();
     balancers::write_backends(observation, own, &shown);
     let has_none = !shown.iter().any(|backend| backend.is_healthy);
-    observation
-        .sample(&WITHOUT_HEALTHY_BACKEND)
-        .labels(own)
-        .value(f64::from(u8::from(has_none)));
+    // One that was not understood may be in service.
+    if !has_none || health.not_understood == 0 {
+        observation
+            .sample(&WITHOUT_HEALTHY_BACKEND)
+            .labels(own)
+            .value(f64::from(u8::from(has_none)));
+    }
 
     let registered = load_balancer.instances.iter().filter(|id| !id.is_empty());
     let reported = backends.iter().map(|backend| &backend.instance_id);

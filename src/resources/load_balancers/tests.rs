@@ -46,8 +46,8 @@ fn load_balancers_and_the_health_of_their_backends_are_shown() {
     let mut observation = Observation::new(&KIND, "a", Provider::Outscale, "r", Show::default());
     assert_eq!(health.not_understood, 2);
     found[0].instances.push("i-terminated".to_owned());
-    write(&found[0], &health.backends, &mut observation);
-    write(&found[1], &[], &mut observation);
+    write(&found[0], &health, &mut observation);
+    write(&found[1], &Health::default(), &mut observation);
     // The question for health leaves out an instance that is terminated; it is a backend all the same.
     let backends = &observation.facts.backends[0].backends;
     let ids: Vec<&str> = backends.iter().map(|backend| &*backend.instance_id).collect();
@@ -89,4 +89,34 @@ fn load_balancers_and_the_health_of_their_backends_are_shown() {
         .map(|line| line.strip_prefix("cloud_load_balancer_").unwrap())
         .collect();
     assert_eq!(shown, expected);
+}
+
+#[test]
+fn load_balancer_with_a_backend_not_understood_is_not_said_to_be_without_a_healthy_one() {
+    let list = "<DescribeLoadBalancersResponse><DescribeLoadBalancersResult><LoadBalancerDescriptions><member>\
+                <LoadBalancerName>web</LoadBalancerName><Instances><member><InstanceId>i-1</InstanceId></member>\
+                </Instances></member></LoadBalancerDescriptions></DescribeLoadBalancersResult>\
+                </DescribeLoadBalancersResponse>";
+    let out_of_service = "<member><InstanceId>i-2</InstanceId><State>OutOfService</State></member>";
+    let in_service = "<member><InstanceId>i-3</InstanceId><State>InService</State></member>";
+    let stateless = "<member><InstanceId>i-1</InstanceId></member>";
+    for (members, expected) in [
+        (stateless.to_owned(), None),
+        (format!("{out_of_service}{stateless}"), None),
+        (format!("{in_service}{stateless}"), Some("0")),
+        (out_of_service.to_owned(), Some("1")),
+    ] {
+        let health = format!(
+            "<DescribeInstanceHealthResponse><DescribeInstanceHealthResult><InstanceStates>{members}\
+             </InstanceStates></DescribeInstanceHealthResult></DescribeInstanceHealthResponse>"
+        );
+        let mut observation = Observation::new(&KIND, "a", Provider::Outscale, "r", Show::default());
+        read(list, &health, &mut observation).unwrap();
+        let shown = plain(observation).concat();
+        let told = shown
+            .lines()
+            .find(|line| line.contains("without_healthy_backend"));
+        let told = told.map(|line| line.rsplit(' ').next().unwrap());
+        assert_eq!(told, expected, "{members}");
+    }
 }
