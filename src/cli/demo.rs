@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 use tracing::info;
 
 use super::identity::Progress;
+use super::signals::Signals;
 use super::{AccountArguments, Failure, Given, PlaceArguments, run};
 use crate::agent::Agent;
 use crate::config::Address;
@@ -57,6 +58,23 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn demo(arguments: Arguments) -> Result<(), Failure> {
+    let mut signals = Signals::listen()?;
+    let (cloud, watched) = tokio::select! {
+        started = start(&arguments) => started?,
+        _ = signals.told_to_end() => return Ok(()),
+    };
+    let Some((agent, listener)) = watched else {
+        return cloud_only(&cloud, arguments.provider, signals).await;
+    };
+    let nothing_written = run::Origin {
+        load: None,
+        lifecycle: false,
+    };
+    run::serve(agent, listener, None, nothing_written, signals).await
+}
+
+/// The cloud, and what is to watch it, unless the cloud alone is wanted.
+async fn start(arguments: &Arguments) -> Result<(Cloud, Option<(Agent, TcpListener)>), Failure> {
     if !arguments.cloud_listen.ip().is_loopback() {
         return Err(Failure::usage(anyhow::anyhow!(
             "the demo cloud listens on loopback only: `--cloud-listen` is {}, write 127.0.0.1:{}",
@@ -64,10 +82,7 @@ pub(super) async fn demo(arguments: Arguments) -> Result<(), Failure> {
             arguments.cloud_listen.port()
         )));
     }
-    let region = match arguments.provider {
-        Provider::Outscale => "eu-west-2",
-        Provider::Aws => "eu-west-1",
-    };
+    let region = region_of(arguments.provider);
     let listener = TcpListener::bind(arguments.cloud_listen)
         .await
         .with_context(|| {
@@ -104,7 +119,7 @@ pub(super) async fn demo(arguments: Arguments) -> Result<(), Failure> {
         arguments.load_balancers
     ))?;
     if arguments.cloud_only {
-        return cloud_only(&cloud, arguments.provider, region).await;
+        return Ok((cloud, None));
     }
     let key = bootstrapped(&cloud, arguments.provider, region).await?;
     let agent = watching(&cloud, arguments.provider, region, &key)?;
@@ -133,11 +148,7 @@ pub(super) async fn demo(arguments: Arguments) -> Result<(), Failure> {
         "    curl -s http://{address}/metrics | grep -E 'state=\"stopped\"}} 1$|backend_healthy.* 0$'"
     ))?;
     say("Ctrl-C ends it")?;
-    let nothing_written = run::Origin {
-        load: None,
-        lifecycle: false,
-    };
-    run::serve(agent, listener, None, nothing_written).await
+    Ok((cloud, Some((agent, listener))))
 }
 
 /// The key that an admin of the cloud gives to vigie, as `vigie bootstrap` makes it; kept in memory alone.
@@ -220,8 +231,8 @@ fn watching(cloud: &Cloud, provider: Provider, region: &str, key: &Credentials) 
 }
 
 /// Tells other clients how to come in, and lets them until told to end.
-async fn cloud_only(cloud: &Cloud, provider: Provider, region: &str) -> Result<(), Failure> {
-    let told_to_end = run::told_to_end(|| info!("SIGHUP: the cloud stays as it is"))?;
+async fn cloud_only(cloud: &Cloud, provider: Provider, signals: Signals) -> Result<(), Failure> {
+    let region = region_of(provider);
     let policy = Policy::of_kinds(provider, &kinds_of(provider));
     let actions: Vec<&str> = policy.actions().collect();
     let key = cloud.create_describe_only_user("vigie", &actions);
@@ -250,8 +261,17 @@ async fn cloud_only(cloud: &Cloud, provider: Provider, region: &str) -> Result<(
     say("or, with the other:")?;
     say(&format!("    vigie bootstrap {place} --out credentials"))?;
     say("Ctrl-C ends it")?;
-    told_to_end.await;
+    signals
+        .answering(|| info!("SIGHUP: the cloud stays as it is"))
+        .await;
     Ok(())
+}
+
+fn region_of(provider: Provider) -> &'static str {
+    match provider {
+        Provider::Outscale => "eu-west-2",
+        Provider::Aws => "eu-west-1",
+    }
 }
 
 fn variable_names(provider: Provider) -> [&'static str; 2] {

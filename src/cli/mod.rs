@@ -15,6 +15,7 @@ mod metrics;
 mod once;
 mod run;
 mod service;
+mod signals;
 mod table;
 
 use std::path::PathBuf;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use reqwest::Url;
+use tokio::runtime::Runtime;
 use tracing::warn;
 
 use crate::config::{self, Address, LogFormat, OneAccount, Settings};
@@ -310,7 +312,7 @@ impl Cli {
                     load: Some(Arc::new(move || load().map_err(Failure::into_error))),
                     lifecycle: enable_lifecycle,
                 };
-                wait_for(run::run(&settings, origin))
+                block_on(runtime()?, run::run(&settings, origin))
             }
             Command::Once { account, format } => {
                 let settings = account.settings()?;
@@ -351,7 +353,7 @@ impl Cli {
             Command::Health { url, listen } => wait_for(health::health(url, &listen)),
             Command::Demo(arguments) => {
                 start_log(LogFormat::Text, "info");
-                wait_for(demo::demo(arguments))
+                block_on(runtime()?, demo::demo(arguments))
             }
         }
     }
@@ -406,10 +408,20 @@ impl AccountArguments {
     }
 }
 
-/// Runs a command to its end, on threads of its own.
+/// Runs a command that ends by itself, unless a signal ends it.
 fn wait_for(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = runtime()?;
+    signals::end_even_the_first_process(&runtime)?;
+    block_on(runtime, command)
+}
+
+fn runtime() -> anyhow::Result<Runtime> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime.context("starting the runtime")?;
+    runtime.context("starting the runtime")
+}
+
+/// Runs a command to its end, on threads of its own.
+fn block_on(runtime: Runtime, command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     let outcome = runtime.block_on(command);
     // Looking up a name blocks a thread, for minutes if nobody answers: nothing waits for that any more.
     runtime.shutdown_background();

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tracing::{error, info};
 
 use super::Failure;
 use super::service::Manager;
+use super::signals::Signals;
 use crate::agent::{Agent, Running};
 use crate::config::Settings;
 use crate::credentials;
@@ -29,14 +29,24 @@ pub(super) struct Origin {
 pub(super) type Load = Arc<dyn Fn() -> anyhow::Result<Settings> + Send + Sync>;
 
 pub(super) async fn run(settings: &Settings, origin: Origin) -> Result<(), Failure> {
-    // From here on SIGHUP ends nothing, however long looking for keys takes.
-    let _listened_for = signal(SignalKind::hangup()).context("listening for SIGHUP")?;
-    // Before anything is asked of a cloud: nobody shall come in whom the file keeps out.
-    let web = web(settings).map_err(Failure::usage)?;
-    let agent = Agent::new(settings, &credentials::process_variables()).map_err(Failure::usage)?;
-    agent.find_keys().await.map_err(Failure::usage)?;
-    let listener = bind(settings.listen.as_str()).await.map_err(Failure::usage)?;
-    serve(agent, listener, web, origin).await
+    // From here on none is lost, however long looking for keys takes.
+    let mut signals = Signals::listen()?;
+    let ready = async {
+        // Before anything is asked of a cloud: nobody shall come in whom the file keeps out.
+        let web = web(settings).map_err(Failure::usage)?;
+        let agent = Agent::new(settings, &credentials::process_variables()).map_err(Failure::usage)?;
+        agent.find_keys().await.map_err(Failure::usage)?;
+        let listener = bind(settings.listen.as_str()).await.map_err(Failure::usage)?;
+        Ok::<_, Failure>((agent, listener, web))
+    };
+    let (agent, listener, web) = tokio::select! {
+        ready = ready => ready?,
+        name = signals.told_to_end() => {
+            info!(signal = name, "told to stop before the page was served");
+            return Ok(());
+        }
+    };
+    serve(agent, listener, web, origin, signals).await
 }
 
 /// What the settings' web configuration file says, if they name one.
@@ -59,6 +69,7 @@ pub(super) async fn serve(
     listener: TcpListener,
     web: Option<Arc<Web>>,
     origin: Origin,
+    signals: Signals,
 ) -> Result<(), Failure> {
     let address = listener
         .local_addr()
@@ -71,11 +82,11 @@ pub(super) async fn serve(
     let listening = format!("listening on {scheme}://{address}");
     let manager = Arc::new(Manager::of_this_process());
     let (ask, asked) = mpsc::channel(1);
-    let told_to_end = told_to_end({
+    let told_to_end = signals.answering({
         let ask = ask.clone();
         // One that waits for its turn already reads what is written by then.
         move || drop(ask.try_send(Reload::unanswered()))
-    })?;
+    });
     let shutdown = {
         let manager = Arc::clone(&manager);
         async move {
@@ -206,24 +217,6 @@ async fn settings_taken(
             Err(told)
         }
     }
-}
-
-/// The signal that ends the process, once it comes; listened for from this call on. On SIGHUP it calls `answer`.
-pub(super) fn told_to_end(
-    answer: impl Fn() + Send + 'static,
-) -> anyhow::Result<impl Future<Output = &'static str> + Send + 'static> {
-    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
-    let mut hang_up = signal(SignalKind::hangup()).context("listening for SIGHUP")?;
-    Ok(async move {
-        loop {
-            tokio::select! {
-                _ = terminate.recv() => return "SIGTERM",
-                _ = interrupt.recv() => return "SIGINT",
-                _ = hang_up.recv() => answer(),
-            }
-        }
-    })
 }
 
 #[cfg(test)]

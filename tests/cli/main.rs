@@ -25,4 +25,5 @@ mod once;
 mod proxy;
 mod reload;
 mod service;
+mod signals;
 mod tables;
