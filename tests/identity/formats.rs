@@ -86,3 +86,27 @@ async fn key_on_stdout_is_there_alone_and_works() {
     assert_eq!(scene.identities().await.keys_of("watcher_1"), [key.access_key]);
     scene.once_with("creds").await;
 }
+
+#[tokio::test]
+async fn key_that_stdout_would_lose_is_never_made() {
+    let scene = Scene::start().await;
+    let bootstrap = scene.as_admin("bootstrap", &["--out", "-"]);
+    let bootstrap = bootstrap.as_std();
+    for lost in ["exec \"$@\" >&-", "exec \"$@\" >/dev/null"] {
+        let mut shell = command("sh");
+        shell
+            .args(["-c", lost, "sh"])
+            .arg(bootstrap.get_program())
+            .args(bootstrap.get_args())
+            .envs(
+                bootstrap
+                    .get_envs()
+                    .filter_map(|(name, value)| Some((name, value?))),
+            )
+            .current_dir(scene.path(""));
+        let run = run(&mut shell).await;
+        assert_eq!(run.code, Some(64), "{lost}: {}", run.stderr);
+        assert!(run.stderr.contains("would lose the key"), "{}", run.stderr);
+        assert!(scene.identities().await.are_but_the_admin(), "{lost}");
+    }
+}

@@ -1,10 +1,12 @@
 //! `vigie bootstrap`: the limited identity, once.
 
 use std::io::{IsTerminal as _, Write as _};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use clap::Args;
+use rustix::fs::{FileType, fstat, stat};
 
 use super::admin::AdminArguments;
 use super::progress::{Progress, line, say};
@@ -179,7 +181,7 @@ fn next_step(place: &Place, path: &Path, profile: &str, format: Option<Format>) 
     }
 }
 
-/// A secret is shown to nobody who looks over a shoulder.
+/// A secret is shown to nobody who looks over a shoulder, and no key is made that nobody gets.
 fn refuse_stdout(json: bool, plan: bool) -> Result<(), Failure> {
     if json && !plan {
         return Err(Failure::usage(anyhow!(
@@ -191,7 +193,21 @@ fn refuse_stdout(json: bool, plan: bool) -> Result<(), Failure> {
             "`--out -` would show the secret on this terminal: pipe it to where it belongs"
         )));
     }
+    if is_lost(std::io::stdout()) && !plan {
+        return Err(Failure::usage(anyhow!(
+            "`--out -` would lose the key, as stdout is closed or leads to {NULL}: pipe it to where it belongs"
+        )));
+    }
     Ok(())
+}
+
+/// Whether what is written there is gone. It is where stdout was closed as well: Rust puts the null device in its place
+/// before a program begins.
+fn is_lost(output: impl AsFd) -> bool {
+    let (Ok(output), Ok(null)) = (fstat(output), stat(NULL)) else {
+        return false;
+    };
+    FileType::from_raw_mode(output.st_mode).is_char_device() && output.st_rdev == null.st_rdev
 }
 
 fn print_plan(subject: &Subject<'_>, plan: &Plan) -> Result<(), Failure> {
@@ -213,3 +229,5 @@ fn print_plan(subject: &Subject<'_>, plan: &Plan) -> Result<(), Failure> {
     let outcome = plan.refusals().next().map_or(Ok(()), |_| Err(refused()));
     after_printing(print(), outcome)
 }
+
+const NULL: &str = "/dev/null";
