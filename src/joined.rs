@@ -156,13 +156,13 @@ impl Joined {
                         instances.is_whole && since.is_some_and(|since| *since <= listed.begun)
                     };
                     match instances.states.get(id) {
-                        Some(state) => Some(&**state).filter(|state| !state.is_empty()),
-                        None => was_there().then_some(UNKNOWN),
+                        Some(state) => InstanceState::told(state),
+                        None => was_there().then_some(InstanceState::Missing),
                     }
                 };
                 // Without a whole list nobody knows how many are dead; 0 would say that none is.
                 let is_told = |backend: &BackendInstance| match instances.states.get(&backend.instance_id) {
-                    Some(state) => !state.is_empty(),
+                    Some(state) => InstanceState::told(state).is_some(),
                     None => instances.is_whole,
                 };
                 let dead = write(group, state_of, &mut observation);
@@ -200,7 +200,7 @@ fn labels(group: &BackendGroup) -> Vec<(&str, &str)> {
 /// Shows the state of each backend where it is known, and gives how many are dead.
 fn write<'a>(
     group: &BackendGroup,
-    state_of: impl Fn(&str) -> Option<&'a str>,
+    state_of: impl Fn(&str) -> Option<InstanceState<'a>>,
     observation: &mut Observation,
 ) -> u32 {
     let labels = labels(group);
@@ -210,6 +210,7 @@ fn write<'a>(
         let Some(state) = state_of(&backend.instance_id) else {
             continue;
         };
+        let state = state.shown();
         dead += u32::from(DEAD.contains(&state));
         observation
             .sample(&BACKEND_INSTANCE_STATE)
@@ -222,9 +223,34 @@ fn write<'a>(
     dead
 }
 
+/// What is known of the instance that is a backend.
+#[derive(Debug, Clone, Copy)]
+enum InstanceState<'a> {
+    /// In the cloud's words.
+    Told(&'a str),
+    /// There is no such instance.
+    Missing,
+}
+
+impl<'a> InstanceState<'a> {
+    /// What the cloud says; `None` where it says nothing. That it does not know is nothing too: shown, it would say that
+    /// there is no such instance.
+    fn told(state: &'a str) -> Option<Self> {
+        (!state.is_empty() && state != UNKNOWN).then_some(Self::Told(state))
+    }
+
+    fn shown(self) -> &'a str {
+        match self {
+            Self::Told(state) => state,
+            Self::Missing => UNKNOWN,
+        }
+    }
+}
+
+/// How a missing instance is shown.
 const UNKNOWN: &str = "unknown";
 
-/// States in which an instance does not serve and is not about to. One that is stopping or shutting down shows its
+/// States, as shown, in which an instance does not serve and is not about to. One that is stopping or shutting down shows its
 /// state, and is counted once it got there.
 pub(crate) const DEAD: [&str; 4] = ["stopped", "terminated", "quarantine", UNKNOWN];
 

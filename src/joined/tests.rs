@@ -118,18 +118,20 @@ async fn instance_is_unknown_only_to_a_list_that_began_after_it_was_seen_behind_
 }
 
 #[tokio::test(start_paused = true)]
-async fn instance_whose_state_the_cloud_does_not_say_is_neither_unknown_nor_dead() {
-    let joined = joined();
-    joined.take(KIND, &behind(&["i-odd", "i-1"]));
-    advance(Duration::from_secs(1)).await;
-    let states = [("i-odd", ""), ("i-1", "stopped")];
-    joined.take("instances", &listed(&states, true, Duration::ZERO));
-    assert_eq!(
-        shown(&joined),
-        (vec!["i-1 stopped".to_owned()], None),
-        "nobody knows how many are dead"
-    );
-    assert!(!joined.is_in_doubt());
+async fn instance_whose_state_the_cloud_does_not_say_or_know_is_neither_missing_nor_dead() {
+    for state in ["", "unknown"] {
+        let joined = joined();
+        joined.take(KIND, &behind(&["i-odd", "i-1"]));
+        advance(Duration::from_secs(1)).await;
+        let states = [("i-odd", state), ("i-1", "stopped")];
+        joined.take("instances", &listed(&states, true, Duration::ZERO));
+        assert_eq!(
+            shown(&joined),
+            (vec!["i-1 stopped".to_owned()], None),
+            "nobody knows how many are dead: {state:?}"
+        );
+        assert!(!joined.is_in_doubt());
+    }
 }
 
 #[tokio::test(start_paused = true)]
