@@ -238,7 +238,10 @@ fn read_load_balancers(
     observation: &mut Observation,
 ) -> Result<Option<String>, xml::Error> {
     wire::read_load_balancers(page, &mut |one: LoadBalancer| {
-        if seen.is_new("a load balancer", &one.arn, &one.name, &one.sort, observation) {
+        // Its series would be those that `load_balancers` shows of a classic one.
+        if one.sort == "classic" {
+            observation.skip(&format!("a load balancer of the type `{}`", one.sort));
+        } else if seen.is_new("a load balancer", &one.arn, &one.name, &one.sort, observation) {
             load_balancers.push(one);
         }
     })

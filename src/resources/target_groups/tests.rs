@@ -394,6 +394,24 @@ fn two_load_balancers_of_one_name_and_two_types_name_a_group_once() {
 }
 
 #[test]
+fn a_load_balancer_that_says_it_is_classic_is_skipped() {
+    let answers = Answers {
+        target_groups: "<DescribeTargetGroupsResponse><DescribeTargetGroupsResult><TargetGroups/>\
+                        </DescribeTargetGroupsResult></DescribeTargetGroupsResponse>",
+        load_balancers: "<DescribeLoadBalancersResponse><DescribeLoadBalancersResult><LoadBalancers><member>\
+                         <LoadBalancerArn>arn:web</LoadBalancerArn><LoadBalancerName>web</LoadBalancerName>\
+                         <Type>classic</Type></member></LoadBalancers></DescribeLoadBalancersResult>\
+                         </DescribeLoadBalancersResponse>",
+        listeners: "",
+        health: "",
+    };
+    let mut observation = Observation::new(&KIND, "a", Provider::Aws, "r", Show::default());
+    read(&answers, &mut observation).unwrap();
+    assert_eq!((observation.objects, observation.skipped), (0, 1));
+    assert_eq!(lines(observation), [""; 0]);
+}
+
+#[test]
 fn an_answer_without_its_list_is_none() {
     let empty = |action: &Action| format!("<{0}Response><{0}Result/></{0}Response>", action.name);
     let groups = answer(&DESCRIBE_TARGET_GROUPS, &empty(&DESCRIBE_TARGET_GROUPS), |page| {
