@@ -48,7 +48,15 @@ pub(super) async fn audit(settings: &Settings, json: bool) -> Result<(), Failure
             error: None,
         }),
     };
-    after_printing(printed, outcome)
+    let found_nothing = outcome.is_ok();
+    after_printing(printed, outcome).map_err(|failure| match failure.exit_code {
+        // 1 would say that something was found.
+        1 if found_nothing => Failure {
+            exit_code: 2,
+            ..failure
+        },
+        _ => failure,
+    })
 }
 
 fn print(audits: &[Audit], json: bool) -> std::io::Result<()> {

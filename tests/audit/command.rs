@@ -116,6 +116,25 @@ async fn one_right_too_many_is_the_one_that_is_found() {
 }
 
 #[tokio::test]
+async fn answer_that_cannot_be_written_is_none() {
+    for (key, expected) in [("limited", 2), ("wide", 1)] {
+        let demo = still(Provider::Outscale).await;
+        let demo = match key {
+            "wide" => with_key(demo, |demo| demo.cloud.admin_key()),
+            _ => demo,
+        };
+        let full = std::fs::File::options()
+            .write(true)
+            .open("/dev/full")
+            .expect("it is there");
+        let mut vigie = vigie(&["audit", "--config"]);
+        let ended = vigie.arg(demo.settings("", "")).stdout(full).status();
+        let ended = ended.await.expect("it starts");
+        assert_eq!(ended.code(), Some(expected), "{key}");
+    }
+}
+
+#[tokio::test]
 async fn words_for_a_ticket_say_whose_key_was_examined_when_how_and_what_came_of_it() {
     let demo = with_key(still(Provider::Outscale).await, |demo| {
         key_that_may(&demo.cloud, "wide", &["ec2:StopInstances"])
