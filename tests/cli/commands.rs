@@ -1,6 +1,7 @@
 //! What commands print that need no cloud: help, version, metrics, the settings in force.
 
 use std::collections::BTreeMap;
+use std::process::Stdio;
 
 use ::vigie::demo::Options;
 use secrecy::ExposeSecret as _;
@@ -254,8 +255,10 @@ async fn log_that_cannot_be_written_ends_nothing() {
         .open("/dev/full")
         .expect("it is there");
     let mut vigie = vigie(&["once", "--config"]);
-    let once = vigie.arg(settings).env("VIGIE_LOG", "debug").stderr(full);
-    let output = once.output().await.expect("it starts");
+    vigie.arg(settings).env("VIGIE_LOG", "debug").stderr(full);
+    // `output` would read the error stream in its place.
+    let once = vigie.stdout(Stdio::piped()).spawn().expect("it starts");
+    let output = once.wait_with_output().await.expect("it ends");
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert!(String::from_utf8_lossy(&output.stdout).contains("cloud_instance_state"));
 }
