@@ -22,8 +22,8 @@ fn main() -> ExitCode {
     match cli.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            if let Some(error) = &failure.error {
-                writeln!(std::io::stderr(), "vigie: {error:#}").ok();
+            if let Some(error) = failure.told() {
+                writeln!(std::io::stderr(), "vigie: {error}").ok();
             }
             ExitCode::from(failure.exit_code)
         }

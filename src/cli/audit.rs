@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 
+use super::plain::Plain;
 use super::{Failure, after_printing};
 use crate::agent::Agent;
 use crate::config::Settings;
@@ -25,7 +26,7 @@ pub(super) async fn audit(settings: &Settings, json: bool) -> Result<(), Failure
                 audit.account,
                 refused.region,
                 refused.reason,
-                refused.error
+                Plain(&refused.error)
             )
             .ok();
         }
@@ -36,7 +37,7 @@ pub(super) async fn audit(settings: &Settings, json: bool) -> Result<(), Failure
             "vigie: the regions of account {} ({}): {}",
             failed.account,
             failed.error.reason().name(),
-            failed.explained
+            Plain(&failed.explained)
         )
         .ok();
     }

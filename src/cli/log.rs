@@ -12,6 +12,7 @@ use tracing_subscriber::fmt::format::{Writer, debug_fn};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+use super::plain::{Escapes, is_odd};
 use crate::config::LogFormat;
 
 /// Log lines go to stderr. `VIGIE_LOG` filters them, as `debug` or `vigie::api=debug,info`.
@@ -110,30 +111,14 @@ where
 /// or give a terminal orders, is written as an escape.
 fn write_field(writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
     if field.name() == "message" {
-        return write!(Plain(writer), "{value:?}");
+        return write!(Escapes::new(writer, is_odd), "{value:?}");
     }
     if writer.has_ansi_escapes() {
         write!(writer, "\u{1b}[3m{}\u{1b}[0m\u{1b}[2m=\u{1b}[0m", field.name())?;
     } else {
         write!(writer, "{}=", field.name())?;
     }
-    write!(Plain(writer), "{value:?}")
-}
-
-/// Passes text on, with escapes for all that is no text.
-struct Plain<'a, 'w>(&'a mut Writer<'w>);
-
-impl Write for Plain<'_, '_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let mut rest = text;
-        while let Some((at, odd)) = rest.char_indices().find(|(_, character)| is_odd(*character)) {
-            let (plain, behind) = rest.split_at(at);
-            self.0.write_str(plain)?;
-            write!(self.0, "{}", odd.escape_default())?;
-            rest = behind.strip_prefix(odd).unwrap_or_default();
-        }
-        self.0.write_str(rest)
-    }
+    write!(Escapes::new(writer, is_odd), "{value:?}")
 }
 
 /// Makes writers that pass JSON on, with JSON's escapes for what is no text and may stand in a string of it all the same.
@@ -151,7 +136,8 @@ impl<'w, W: MakeWriter<'w>> MakeWriter<'w> for Escaping<W> {
     }
 }
 
-struct Escaped<W>(W);
+/// Such a writer. What it is given at once is text that is whole.
+pub(super) struct Escaped<W>(pub(super) W);
 
 impl<W: io::Write> io::Write for Escaped<W> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
@@ -181,12 +167,6 @@ impl<W: io::Write> io::Write for Escaped<W> {
     fn flush(&mut self) -> io::Result<()> {
         self.0.flush()
     }
-}
-
-/// Controls, other ends of a line, and what turns the direction of a text.
-fn is_odd(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 const LOG_VARIABLE: &str = "VIGIE_LOG";

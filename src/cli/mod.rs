@@ -13,6 +13,7 @@ mod manual;
 mod measured;
 mod metrics;
 mod once;
+mod plain;
 mod run;
 mod service;
 mod signals;
@@ -28,6 +29,7 @@ use reqwest::Url;
 use tokio::runtime::Runtime;
 use tracing::warn;
 
+use self::plain::Plain;
 use crate::config::{self, Address, LogFormat, OneAccount, Settings};
 use crate::provider::Provider;
 use crate::resources;
@@ -240,7 +242,13 @@ impl Failure {
     /// A person must decide.
     pub const REFUSED: u8 = 3;
 
-    /// What to tell the person.
+    /// What to tell the person, as text that a terminal may show.
+    pub fn told(&self) -> Option<String> {
+        let error = self.error.as_ref()?;
+        Some(Plain(format_args!("{error:#}")).to_string())
+    }
+
+    /// The error itself.
     fn into_error(self) -> anyhow::Error {
         let untold = || anyhow::anyhow!("it was told already");
         self.error.unwrap_or_else(untold)

@@ -1,10 +1,12 @@
 //! `vigie once`: poll every kind once, print what was found, exit 1 if anything failed.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 
 use clap::ValueEnum;
 use serde_json::json;
 
+use super::log::Escaped;
+use super::plain::Plain;
 use super::{Failure, after_printing, table};
 use crate::agent::{Agent, Failed};
 use crate::api::Reason;
@@ -39,7 +41,7 @@ pub(super) async fn once(settings: &Settings, format: Format) -> Result<(), Fail
                 watched.account,
                 watched.region,
                 reading.skipped,
-                reading.first_skipped.as_deref().unwrap_or_default()
+                Plain(reading.first_skipped.as_deref().unwrap_or_default())
             )?;
         }
     }
@@ -58,8 +60,9 @@ pub(super) fn told(failures: &[Failed]) -> Result<(), Failure> {
         } = failed;
         writeln!(
             std::io::stderr(),
-            "vigie: {kind} of account {account} in {region} ({}): {explained}",
+            "vigie: {kind} of account {account} in {region} ({}): {}",
             error.reason().name(),
+            Plain(explained),
         )?;
     }
     if failures.is_empty() {
@@ -82,16 +85,28 @@ pub(super) fn told(failures: &[Failed]) -> Result<(), Failure> {
 }
 
 fn print(page: &Page, failures: &[Failed], format: Format) -> std::io::Result<()> {
-    let mut output = std::io::BufWriter::new(std::io::stdout().lock());
+    let stdout = std::io::stdout();
+    // Programs get what was read, byte for byte; a terminal would obey what stands in a name.
+    let is_terminal = stdout.is_terminal();
+    let mut output = std::io::BufWriter::new(stdout.lock());
     match format {
         Format::Prometheus => {
             let assembled = page.assemble(exposition::Format::Text, false, &Part::default());
             for chunk in assembled.chunks() {
-                output.write_all(&chunk)?;
+                if is_terminal {
+                    write!(output, "{}", Plain(String::from_utf8_lossy(&chunk)))?;
+                } else {
+                    output.write_all(&chunk)?;
+                }
             }
         }
         Format::Json => {
-            serde_json::to_writer_pretty(&mut output, &as_json(page, failures))?;
+            let object = as_json(page, failures);
+            if is_terminal {
+                serde_json::to_writer_pretty(Escaped(&mut output), &object)?;
+            } else {
+                serde_json::to_writer_pretty(&mut output, &object)?;
+            }
             output.write_all(b"\n")?;
         }
         Format::Table => output.write_all(table::render(page).as_bytes())?,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use super::plain::is_odd;
 use crate::exposition::Page;
 use crate::poller::Watched;
 use crate::reading::{Line, Reading};
@@ -85,7 +86,7 @@ fn one(table: &Table, reading: &Reading) -> String {
 fn shown(value: &str) -> String {
     let mut rest = value.chars();
     let mut cell: String = (rest.by_ref().take(WIDEST))
-        .map(|character| if character.is_control() { '·' } else { character })
+        .map(|character| if is_odd(character) { '·' } else { character })
         .collect();
     if rest.next().is_some() {
         cell.push('…');
@@ -121,7 +122,7 @@ mod tests {
 
     #[test]
     fn name_of_any_length_fits_into_its_column() {
-        let name = shown(&"é\u{1b}".repeat(100_000));
+        let name = shown(&"é\u{1b}\u{202e}".repeat(100_000));
         assert_eq!(name.chars().count(), WIDEST + 1);
         let table = aligned(&[
             vec![name.clone(), "i-1".to_owned()],
@@ -131,6 +132,6 @@ mod tests {
             table.starts_with(&format!("{name}  i-1\n")) && table.ends_with("  i-2\n"),
             "{table}"
         );
-        assert!(!table.contains('\u{1b}'));
+        assert!(!table.contains(['\u{1b}', '\u{202e}']));
     }
 }

@@ -1,9 +1,10 @@
-//! `vigie once --format table` where there is more than instances and classic load balancers.
+//! `vigie once` for people: tables of more than instances and classic load balancers, and what a terminal is shown.
 
 use ::vigie::demo::Options;
 use ::vigie::provider::Provider;
 
 use crate::demo::Demo;
+use crate::parts::{command, part};
 use crate::vigie::{run, vigie};
 
 #[tokio::test]
@@ -55,5 +56,35 @@ async fn load_balancers_groups_and_targets_stand_in_tables_of_their_own() {
             "{row:?} is missing:\n{}",
             told.stdout
         );
+    }
+}
+
+#[tokio::test]
+async fn name_gives_a_terminal_no_orders_and_a_program_gets_it_as_it_is() {
+    let demo = Demo::start(Options::default()).await;
+    let fleet = demo.cloud.fleet();
+    let hostile = "web\u{1b}[2J\u{9b}31m\u{202e}\u{7f}";
+    fleet.set_tag(&fleet.instances()[0].id, "Name", hostile);
+    let settings = demo.settings("", "kinds = [\"instances\"]");
+    let settings = settings.to_str().expect("the path is text");
+    // Runs what it is given on a terminal, of which it reads what is shown.
+    let terminal = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
+    for (format, escaped) in [
+        ("prometheus", r"web\u{1b}[2J\u{9b}31m\u{202e}\u{7f}"),
+        ("json", r"web\u001b[2J\u009b31m\u202e\u007f"),
+        ("table", "web·[2J·31m··"),
+    ] {
+        let arguments = ["once", "--format", format, "--config", settings];
+        let mut python = command(part("TEST_PYTHON", "target/python/bin/python"));
+        python.args(["-c", terminal, env!("CARGO_BIN_EXE_vigie")]);
+        let shown = run(python.args(arguments)).await;
+        assert_eq!(shown.code, Some(0), "{}", shown.stdout);
+        assert!(shown.stdout.contains(escaped), "{}", shown.stdout);
+        let odd = ['\u{1b}', '\u{9b}', '\u{202e}', '\u{7f}'];
+        assert!(!shown.stdout.contains(odd), "{format}");
+        if format == "prometheus" {
+            let piped = run(&mut vigie(&arguments)).await;
+            assert!(piped.stdout.contains(hostile), "{}", piped.stdout);
+        }
     }
 }

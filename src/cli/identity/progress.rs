@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
+use crate::cli::plain::Plain;
 use crate::identity::Event;
 use crate::identity::plan::{Action, Step};
 
@@ -87,5 +88,5 @@ fn done(action: Action) -> &'static str {
 
 /// For people. That nobody listens any more is no reason to stop half-way.
 pub(super) fn say(line: &str) {
-    writeln!(std::io::stderr(), "{line}").ok();
+    writeln!(std::io::stderr(), "{}", Plain(line)).ok();
 }
