@@ -6,7 +6,7 @@
 //! Formats: <https://prometheus.io/docs/instrumenting/exposition_formats/> (text 0.0.4) and
 //! <https://github.com/prometheus/OpenMetrics/blob/v1.0.0/specification/OpenMetrics.md>.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, PoisonError, RwLock, Weak};
 use std::time::Duration;
@@ -122,7 +122,11 @@ impl Page {
     }
 
     /// Shows the readings of further polls, and what they say together.
-    pub fn add(&self, watched: impl IntoIterator<Item = Watched>, joined: Option<Arc<Joined>>) {
+    pub fn add(
+        &self,
+        watched: impl IntoIterator<Item = Watched>,
+        joined: impl IntoIterator<Item = Arc<Joined>>,
+    ) {
         self.change(|shown| {
             shown.watched.extend(watched);
             shown.joined.extend(joined);
@@ -141,17 +145,25 @@ impl Page {
         });
     }
 
-    /// Shows nothing more of an account.
-    pub fn remove_account(&self, account: &str) {
+    /// Shows nothing more of what there is of some accounts, and further polls; from now on no reading that is older than
+    /// `stale_after`. Nobody sees one without the other: an account in both is there all the time.
+    pub fn replace(
+        &self,
+        gone: &[String],
+        watched: impl IntoIterator<Item = Watched>,
+        joined: impl IntoIterator<Item = Arc<Joined>>,
+        stale_after: Duration,
+    ) {
+        let gone: HashSet<&String> = gone.iter().collect();
+        let watched: Vec<Watched> = watched.into_iter().collect();
+        let joined: Vec<Arc<Joined>> = joined.into_iter().collect();
         self.change(|shown| {
-            shown.watched.retain(|watched| watched.account != account);
-            shown.joined.retain(|joined| joined.account != account);
+            shown.watched.retain(|watched| !gone.contains(&watched.account));
+            shown.joined.retain(|joined| !gone.contains(&joined.account));
+            shown.watched.extend(watched);
+            shown.joined.extend(joined);
+            shown.stale_after = stale_after;
         });
-    }
-
-    /// Shows no reading that is older than this from now on.
-    pub fn drop_readings_after(&self, stale_after: Duration) {
-        self.change(|shown| shown.stale_after = stale_after);
     }
 
     /// What is watched, for the pages that people read.
@@ -369,4 +381,38 @@ pub struct FamilyDescription {
     pub labels: &'static [&'static str],
     /// One sentence.
     pub help: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use prometheus::Registry;
+
+    use super::*;
+    use crate::poller::Status;
+    use crate::resources::instances;
+
+    fn watched(account: &str) -> Watched {
+        let (_, status) = tokio::sync::watch::channel(Status::default());
+        Watched::new(account, "r", &instances::KIND, status)
+    }
+
+    fn accounts(page: &Page) -> Vec<String> {
+        let watched = page.watched().into_iter();
+        watched.map(|watched| watched.account).collect()
+    }
+
+    #[test]
+    fn account_that_begins_anew_is_on_the_page_until_what_replaces_it_is_whole() {
+        let page = Page::new(Registry::new(), Duration::from_secs(60)).unwrap();
+        page.add(["kept", "anew", "gone"].map(watched), None);
+        let gone = ["anew", "gone"].map(str::to_owned);
+        let mut seen = Vec::new();
+        let further = ["anew", "new"].into_iter().map(|account| {
+            seen.push(accounts(&page));
+            watched(account)
+        });
+        page.replace(&gone, further, None, Duration::from_secs(60));
+        assert_eq!(seen, [["kept", "anew", "gone"], ["kept", "anew", "gone"]]);
+        assert_eq!(accounts(&page), ["kept", "anew", "new"]);
+    }
 }

@@ -14,18 +14,20 @@ use futures_util::future;
 use prometheus::Registry;
 use tracing::warn;
 
-use crate::api;
+use crate::api::{self, Credential};
 use crate::config::{self, Settings};
 use crate::credentials::{self, Found, Variables};
 use crate::exposition::{self, Page};
 use crate::identity::{self, Audit, Auditor};
+use crate::joined::Joined;
 use crate::metric::Family;
-use crate::poller;
+use crate::poller::{self, Watched};
 use crate::reading::Reading;
 use crate::server;
-use plan::{Plan, Prepared, Region, Workshop};
+use plan::{Draft, Plan, Prepared, Region, Workshop};
 pub(crate) use regions::FIND_AGAIN;
 pub use running::Running;
+use transports::Transports;
 use warnings::Warnings;
 
 /// Everything that runs, before it runs.
@@ -93,17 +95,17 @@ pub fn own_families() -> Vec<&'static Family> {
 impl Agent {
     /// Builds clients and polls; nothing is sent yet. Reads the CA bundles, not the keys.
     pub fn new(settings: &Settings, variables: &Variables) -> anyhow::Result<Self> {
-        Self::trial(settings, variables).map(Self::in_force)
+        Self::trial(settings, variables, Transports::default()).map(Self::in_force)
     }
 
     /// The same, able to audit whatever the settings say of that.
     pub fn auditing(settings: &Settings, variables: &Variables) -> anyhow::Result<Self> {
-        Self::build(settings, variables, true).map(Self::in_force)
+        Self::build(settings, variables, Transports::default(), true).map(Self::in_force)
     }
 
     /// One that shows whether the settings can be taken, and tells of nothing.
-    fn trial(settings: &Settings, variables: &Variables) -> anyhow::Result<Self> {
-        Self::build(settings, variables, settings.audit_interval.is_some())
+    fn trial(settings: &Settings, variables: &Variables, transports: Transports) -> anyhow::Result<Self> {
+        Self::build(settings, variables, transports, settings.audit_interval.is_some())
     }
 
     fn in_force(self) -> Self {
@@ -111,9 +113,14 @@ impl Agent {
         self
     }
 
-    fn build(settings: &Settings, variables: &Variables, is_audited: bool) -> anyhow::Result<Self> {
+    fn build(
+        settings: &Settings,
+        variables: &Variables,
+        transports: Transports,
+        is_audited: bool,
+    ) -> anyhow::Result<Self> {
         let registry = Registry::new();
-        let mut workshop = Workshop::new(variables, is_audited, &registry)?;
+        let mut workshop = Workshop::new(variables, transports, is_audited, &registry)?;
         let parts = parts(settings).into_iter();
         let accounts: Vec<Watch> = parts
             .map(|part| Watch::new(&mut workshop, settings, &part))
@@ -122,7 +129,7 @@ impl Agent {
         config_metrics.loaded();
         let page = Arc::new(Page::new(registry, settings.stale_after)?);
         for account in &accounts {
-            account.show(&page);
+            page.add(account.watched(), account.joined());
         }
         Ok(Self {
             page,
@@ -218,23 +225,32 @@ fn parts(settings: &Settings) -> Vec<Part<'_>> {
 
 impl Watch {
     fn new(workshop: &mut Workshop, settings: &Settings, part: &Part<'_>) -> anyhow::Result<Self> {
-        let plan = workshop.plan(settings, part.account)?;
-        let regions = part.regions.iter().map(|region| plan.region(region));
-        let regions = regions.collect::<anyhow::Result<_>>()?;
-        Ok(Self {
+        let draft = workshop.draft(part)?;
+        let credential = workshop.credential(settings, part.account)?;
+        Ok(Self::of(workshop, settings, draft, credential))
+    }
+
+    /// One that nothing can be wrong with any more.
+    fn of(workshop: &Workshop, settings: &Settings, draft: Draft, credential: Arc<Credential>) -> Self {
+        let plan = workshop.plan(settings, draft, credential);
+        let regions = plan.listed();
+        Self {
             finding: plan.finding_poll(),
             plan,
             regions,
-        })
+        }
     }
 
-    /// Puts its polls on the page.
-    fn show(&self, page: &Page) {
-        let finding = self.finding.iter().map(|finding| finding.watched.clone());
-        page.add(finding, None);
-        for region in &self.regions {
-            show(page, region);
-        }
+    /// Its polls, for the page.
+    fn watched(&self) -> impl Iterator<Item = Watched> {
+        let of_regions = self.regions.iter().flat_map(|region| &region.polls);
+        let polls = self.finding.iter().chain(of_regions);
+        polls.map(|prepared| prepared.watched.clone())
+    }
+
+    /// What they say together, for the page.
+    fn joined(&self) -> impl Iterator<Item = Arc<Joined>> {
+        self.regions.iter().map(|region| Arc::clone(&region.joined))
     }
 
     fn auditor(&self) -> Auditor {

@@ -7,10 +7,13 @@ use anyhow::{Context as _, bail};
 use prometheus::Registry;
 use tokio::sync::watch;
 
+use super::Part;
 use super::keys::Keys;
 use super::transports::Transports;
 use super::warnings::{Warning, Warnings};
-use crate::api::{self, Account, Client, Endpoints, Needs, Override, Service, Variant};
+use crate::api::{
+    self, Account, Client, Credential, Endpoints, Needs, Override, Service, Transport, Variant,
+};
 use crate::config::{self, Settings, Shard};
 use crate::credentials::{ClientCertificate, Variables, certificate::Named};
 use crate::identity::{self, Auditor};
@@ -33,15 +36,27 @@ pub(super) struct Workshop {
     pub(super) warnings: Warnings,
 }
 
+/// All of an account that something can be wrong with, found to be good. Files are read for it, and nothing of it is on
+/// the page.
+#[derive(Clone)]
+pub(super) struct Draft {
+    settings: config::Account,
+    services: Vec<Service>,
+    variant: Variant,
+    /// Where its enabled regions are asked for, if it is to be watched in all of them.
+    home: Option<(String, Endpoints)>,
+    /// Those that the settings name and this process polls.
+    regions: Vec<(String, Endpoints)>,
+    transport: Arc<Transport>,
+}
+
 /// One account, ready to be watched.
 pub(super) struct Plan {
     pub(super) account: Arc<Account>,
     /// Where its enabled regions are asked for, if it is to be watched in all of them.
     pub(super) finder: Option<Client>,
     pub(super) shard: Option<Shard>,
-    settings: config::Account,
-    services: Vec<Service>,
-    variant: Variant,
+    pub(super) draft: Draft,
     kinds: Vec<(&'static Kind, Duration)>,
     pub(super) interval: Duration,
     stale_after: Duration,
@@ -75,6 +90,7 @@ impl Region {
 impl Workshop {
     pub(super) fn new(
         variables: &Variables,
+        transports: Transports,
         audited: bool,
         registry: &Registry,
     ) -> Result<Self, prometheus::Error> {
@@ -86,7 +102,7 @@ impl Workshop {
             api_metrics,
             poll_metrics: Arc::new(poller::Metrics::register(registry)?),
             audit_metrics: Arc::new(identity::Metrics::register(registry)?),
-            transports: Transports::default(),
+            transports,
             warnings: Warnings::default(),
         })
     }
@@ -96,26 +112,47 @@ impl Workshop {
         &self.variables
     }
 
-    /// Begins anew with other settings: nothing of these accounts stays on the page.
-    pub(super) fn begin_anew(&mut self, audited: bool, gone: &[String]) {
-        self.audited = audited;
-        for account in gone {
-            self.api_metrics.forget(account);
-            self.poll_metrics.forget(account);
-            self.audit_metrics.forget(account);
-        }
+    /// Goes on with what other settings were tried with: what was read for that is in force, whatever the files hold by
+    /// now.
+    pub(super) fn begin_anew(&mut self, tried: Self) {
+        self.audited = tried.audited;
+        self.transports = tried.transports;
+        self.warnings = tried.warnings;
     }
 
-    /// Puts an account together; nothing is sent yet. Reads its CA bundle, not its key.
-    pub(super) fn plan(&mut self, settings: &Settings, account: &config::Account) -> anyhow::Result<Plan> {
+    /// Takes what is counted of an account off the page.
+    pub(super) fn forget(&self, account: &str) {
+        self.api_metrics.forget(account);
+        self.poll_metrics.forget(account);
+        self.audit_metrics.forget(account);
+    }
+
+    /// The account's credential.
+    pub(super) fn credential(
+        &mut self,
+        settings: &Settings,
+        account: &config::Account,
+    ) -> anyhow::Result<Arc<Credential>> {
+        self.keys.credential(settings, account, &mut self.warnings)
+    }
+
+    /// Finds out whether an account can be put together. Reads its CA bundle, not its key.
+    pub(super) fn draft(&mut self, part: &Part<'_>) -> anyhow::Result<Draft> {
+        let account = part.account;
         let services = services(account, self.audited)?;
         let variant = variant(account, &self.variables);
         let home = account.regions.is_every().then(|| home_region(&self.variables));
-        let regions = home.as_slice().iter().chain(account.regions.listed());
-        let endpoints: Vec<Endpoints> = regions
-            .map(|region| endpoints(account, variant, region, &services))
-            .collect::<anyhow::Result<_>>()?;
-        let all = endpoints.iter().flat_map(Endpoints::iter);
+        let in_region = |region: &String| {
+            let endpoints = endpoints(account, variant, region, &services)?;
+            anyhow::Ok((region.clone(), endpoints))
+        };
+        let home = home.as_ref().map(in_region).transpose()?;
+        let listed = account.regions.listed().iter().map(in_region);
+        let mut regions: Vec<_> = listed.collect::<anyhow::Result<_>>()?;
+        let all = home
+            .iter()
+            .chain(&regions)
+            .flat_map(|(_, endpoints)| endpoints.iter());
         let certificate = client_certificate(account, &self.variables)?;
         for readable in certificate.iter().flat_map(|found| &found.readable) {
             self.warnings.add(Warning::Readable(readable.clone()));
@@ -123,48 +160,88 @@ impl Workshop {
         let needs = Needs::of(all, account.ca_bundle.clone()).showing(certificate);
         let transport = self.transports.meeting(needs);
         let transport = transport.with_context(|| format!("account `{}`", account.name))?;
-        let opened = Arc::new(Account::new(
-            account.name.clone(),
-            account.provider,
-            transport,
-            self.keys.credential(settings, account, &mut self.warnings)?,
-            Arc::clone(&self.api_metrics),
-        ));
-        let finder = home.zip(endpoints.into_iter().next()).map(|(home, endpoints)| {
-            Client::new(Arc::clone(&opened), home, endpoints, account.requests_per_second)
-        });
-        let kinds = account.kinds.iter().filter_map(|name| resources::kind(name));
-        Ok(Plan {
-            account: opened,
-            finder,
-            shard: settings.shard,
+        regions.retain(|(region, _)| part.regions.contains(region));
+        Ok(Draft {
+            settings: account.clone(),
             services,
             variant,
+            home,
+            regions,
+            transport,
+        })
+    }
+
+    /// Puts an account together; nothing is sent yet. From here on it is on the page.
+    pub(super) fn plan(&self, settings: &Settings, draft: Draft, credential: Arc<Credential>) -> Plan {
+        let account = Arc::new(Account::new(
+            draft.settings.name.clone(),
+            draft.settings.provider,
+            Arc::clone(&draft.transport),
+            credential,
+            Arc::clone(&self.api_metrics),
+        ));
+        let home = draft.home.clone();
+        let finder = home.map(|(home, endpoints)| draft.client(&account, home, endpoints));
+        let kinds = (draft.settings.kinds.iter()).filter_map(|name| resources::kind(name));
+        Plan {
+            account,
+            finder,
+            shard: settings.shard,
             kinds: kinds
                 .map(|kind| (kind, settings.interval_of(kind.name)))
                 .collect(),
             interval: settings.interval,
             stale_after: settings.stale_after,
-            settings: account.clone(),
+            draft,
             api_metrics: Arc::clone(&self.api_metrics),
             poll_metrics: Arc::clone(&self.poll_metrics),
             audit_metrics: Arc::clone(&self.audit_metrics),
-        })
+        }
+    }
+}
+
+impl Draft {
+    /// The `account` label.
+    pub(super) fn name(&self) -> &str {
+        &self.settings.name
+    }
+
+    fn client(&self, account: &Arc<Account>, region: String, endpoints: Endpoints) -> Client {
+        Client::new(
+            Arc::clone(account),
+            region,
+            endpoints,
+            self.settings.requests_per_second,
+        )
     }
 }
 
 impl Plan {
-    /// The polls of a region: of each kind that the settings name.
+    /// The regions that the settings name and this process polls.
+    pub(super) fn listed(&self) -> Vec<Region> {
+        let listed = self.draft.regions.iter().cloned();
+        listed
+            .map(|(region, endpoints)| self.opened(&region, endpoints))
+            .collect()
+    }
+
+    /// A region by whatever name.
     pub(super) fn region(&self, region: &str) -> anyhow::Result<Region> {
-        let endpoints = endpoints(&self.settings, self.variant, region, &self.services)?;
+        let Draft {
+            settings,
+            variant,
+            services,
+            ..
+        } = &self.draft;
+        let endpoints = endpoints(settings, *variant, region, services)?;
+        Ok(self.opened(region, endpoints))
+    }
+
+    /// The polls of a region: of each kind that the settings name.
+    fn opened(&self, region: &str, endpoints: Endpoints) -> Region {
         let client = match &self.finder {
             Some(finder) if finder.region() == region => finder.clone(),
-            _ => Client::new(
-                Arc::clone(&self.account),
-                region.to_owned(),
-                endpoints,
-                self.settings.requests_per_second,
-            ),
+            _ => self.draft.client(&self.account, region.to_owned(), endpoints),
         };
         let joined = Arc::new(Joined::new(
             self.account.name.clone(),
@@ -174,11 +251,11 @@ impl Plan {
         let polls = (self.kinds.iter())
             .map(|(kind, interval)| self.poll(kind, *interval, &client, &joined))
             .collect();
-        Ok(Region {
+        Region {
             client,
             joined,
             polls,
-        })
+        }
     }
 
     /// The poll that finds the account's regions.
@@ -224,7 +301,7 @@ impl Plan {
         client: &Client,
         joined: &Arc<Joined>,
     ) -> Prepared {
-        let settings = &self.settings;
+        let settings = &self.draft.settings;
         let poll = Poll {
             client: client.clone(),
             kind,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 use super::plan::Workshop;
+use super::warnings::Warnings;
 use super::watch::{self, Audits, Tasks};
 use super::{Agent, Part, Watch, parts};
 use crate::api::Contents;
@@ -83,11 +84,26 @@ impl Running {
 
     /// Takes other settings. Accounts that they say nothing new of keep their readings and go on; the others end, and
     /// begin anew. If one cannot be put together, all goes on as it was.
+    ///
+    /// Nobody sees the page without an account that is in the settings of before and in these.
     pub async fn reload(&mut self, settings: Settings) -> anyhow::Result<()> {
-        // Put together once for nothing: what is wrong shows before anything is ended.
-        let trial = Agent::trial(&settings, self.workshop.variables());
-        let taken = trial.and_then(|trial| Ok((trial, self.workshop.keys.adopt(&settings)?)));
-        let (trial, keys_in_use) = match taken {
+        // All that can fail comes before anything is ended, and what is read here is taken.
+        let trial = Agent::trial(
+            &settings,
+            self.workshop.variables(),
+            self.workshop.transports.again(),
+        );
+        let parts = parts(&settings);
+        let taken = trial.and_then(|trial| {
+            // These know of refusals, as those of the trial do not. Of keys that are shared by too many that one tells.
+            let mut untold = Warnings::default();
+            let keys = &mut self.workshop.keys;
+            let credentials = (parts.iter())
+                .map(|part| keys.credential(&settings, part.account, &mut untold))
+                .collect::<anyhow::Result<Vec<_>>>()?;
+            Ok((trial, credentials, keys.adopt(&settings)?))
+        });
+        let (trial, credentials, keys_in_use) = match taken {
             Ok(taken) => taken,
             Err(error) => {
                 self.refused();
@@ -96,8 +112,6 @@ impl Running {
         };
         self.warn_of_what_waits_for_a_restart(&settings);
         trial.workshop.warnings.tell_beyond(&self.workshop.warnings);
-        let transports_in_use = self.workshop.transports.begin_anew();
-        let parts = parts(&settings);
         let bases = bases(&settings, &trial.accounts);
         let (kept, ended): (Vec<Kept>, Vec<Kept>) = std::mem::take(&mut self.accounts)
             .into_iter()
@@ -109,29 +123,26 @@ impl Running {
         for ended in ended {
             ended.tasks.end().await;
         }
-        for account in &gone {
-            self.page.remove_account(account);
-        }
-        self.workshop.begin_anew(settings.audit_interval.is_some(), &gone);
-        self.page.drop_readings_after(settings.stale_after);
+        self.workshop.begin_anew(trial.workshop);
 
         let is_new = |basis: &Basis| !kept.iter().any(|kept| kept.basis == *basis);
+        let tried = bases.into_iter().zip(trial.accounts).zip(credentials);
         let mut begun = Vec::new();
-        let mut outcome = Ok(());
-        let new = parts.iter().zip(&bases).filter(|(_, basis)| is_new(basis));
-        for (part, _) in new {
-            match Watch::new(&mut self.workshop, &settings, part) {
-                Ok(account) => {
-                    account.show(&self.page);
-                    // By what it is made of: a file may have changed since the trial.
-                    begun.push((Basis::of(&settings, part, &account), account));
-                }
-                // A file that was good a moment ago.
-                Err(error) => {
-                    let told = "the other accounts have the new settings, and this one is not polled";
-                    outcome = outcome.and(Err(error.context(told)));
-                }
-            }
+        for ((basis, tried), credential) in tried.filter(|((basis, _), _)| is_new(basis)) {
+            let draft = tried.plan.draft;
+            // Just before its own series are there again.
+            self.workshop.forget(draft.name());
+            begun.push((basis, Watch::of(&self.workshop, &settings, draft, credential)));
+        }
+        self.page.replace(
+            &gone,
+            begun.iter().flat_map(|(_, account)| account.watched()),
+            begun.iter().flat_map(|(_, account)| account.joined()),
+            settings.stale_after,
+        );
+        let is_begun = |name: &String| begun.iter().any(|(basis, _)| basis.account.name == *name);
+        for account in gone.iter().filter(|account| !is_begun(account)) {
+            self.workshop.forget(account);
         }
         info!(
             unchanged = kept.len(),
@@ -141,17 +152,13 @@ impl Running {
         );
         self.accounts = kept;
         self.begin(begun);
-        drop((keys_in_use, transports_in_use));
+        drop(keys_in_use);
         self.workshop.keys.forget_unused();
         self.workshop.transports.forget_unused();
-        self.workshop.warnings = trial.workshop.warnings;
         self.settings = settings;
         self.warn_of_an_idle_shard();
-        match &outcome {
-            Ok(()) => self.config_metrics.loaded(),
-            Err(_) => self.config_metrics.refused(),
-        }
-        outcome
+        self.config_metrics.loaded();
+        Ok(())
     }
 
     /// Says that what was read last is in force, though the settings had not to be read.

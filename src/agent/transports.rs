@@ -39,16 +39,18 @@ impl Transports {
         Ok(transport)
     }
 
-    /// Reads the files again for whatever account comes next. Gives the transports in use, which are not to be let go
-    /// while their accounts begin anew.
-    pub(super) fn begin_anew(&mut self) -> Vec<Arc<Transport>> {
-        let known = self.known.values_mut();
-        known
-            .filter_map(|known| {
-                known.is_read = false;
-                known.transport.upgrade()
-            })
-            .collect()
+    /// The same, which read their files again for whatever account comes next.
+    pub(super) fn again(&self) -> Self {
+        let known = self.known.iter().map(|(needs, known)| {
+            let known = Known {
+                transport: Weak::clone(&known.transport),
+                is_read: false,
+            };
+            (needs.clone(), known)
+        });
+        Self {
+            known: known.collect(),
+        }
     }
 
     /// Forgets the ways that no account goes any more.

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::net::TcpListener;
-use std::sync::Weak;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock, Weak};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -29,11 +30,24 @@ fn outscale(name: &str, regions: &[&str], file: &str) -> String {
 
 impl Fixture {
     fn start(text: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::in_environment(tempfile::tempdir().unwrap(), text, |_| {})
+    }
+
+    /// Calls `asked` whenever an account of AWS is put together, with the name of a variable.
+    fn in_environment(folder: TempDir, text: &str, asked: impl Fn(&str) + Send + Sync + 'static) -> Self {
         let settings = loaded(&folder, text);
-        let agent = Agent::new(&settings, &(Arc::new(|_: &str| None) as _)).unwrap();
+        let variables = move |name: &str| {
+            asked(name);
+            None
+        };
+        let agent = Agent::new(&settings, &(Arc::new(variables) as _)).unwrap();
         let running = agent.start();
         Self { running, folder }
+    }
+
+    /// The accounts on the page.
+    fn shown(&self) -> Vec<String> {
+        accounts_on(&self.running.page)
     }
 
     async fn reload(&mut self, text: &str) {
@@ -52,6 +66,25 @@ impl Fixture {
     fn breaker(&self) -> Arc<Breaker> {
         self.running.workshop.keys.known().next().unwrap().1
     }
+}
+
+fn accounts_on(page: &Page) -> Vec<String> {
+    let watched = page.watched().into_iter();
+    watched.map(|watched| watched.account).collect()
+}
+
+/// An AWS account with these settings besides.
+fn aws(name: &str, lines: &str) -> String {
+    let lines = format!(
+        "regions = [\"eu-west-1\"]\ncredentials_file = \"key\"\nkinds = [\"instances\"]\n\
+         endpoints = {{ ec2 = \"http://127.0.0.1:9\" }}\n{lines}"
+    );
+    account(name, "aws", &lines)
+}
+
+fn certificate() -> String {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]);
+    made.unwrap().cert.pem()
 }
 
 fn loaded(folder: &TempDir, text: &str) -> Settings {
@@ -249,4 +282,84 @@ async fn other_region_of_sts_is_asked_at_once_though_the_first_refused() {
 
     let second = asked(&sts).await.unwrap();
     assert!(second.contains("/us-east-1/sts/aws4_request"), "{second}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn account_that_begins_anew_is_watched_all_the_time() {
+    let kept = aws("kept", "");
+    // Many, so that whoever looks on has the time to.
+    let of = |lines: &str| {
+        (0..30)
+            .map(|number| aws(&format!("anew {number}"), lines))
+            .collect()
+    };
+    let [before, after]: [String; 2] = ["", "tags = [\"Name\"]"].map(of);
+    let seen: Arc<Mutex<Vec<usize>>> = Arc::default();
+    let page: Arc<OnceLock<Arc<Page>>> = Arc::default();
+    let look = {
+        let (page, seen) = (Arc::clone(&page), Arc::clone(&seen));
+        move || {
+            if let Some(page) = page.get() {
+                seen.lock().unwrap().push(accounts_on(page).len());
+            }
+        }
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let looks = look.clone();
+    let mut fixture = Fixture::in_environment(folder, &[kept.as_str(), &before].concat(), move |_| looks());
+    page.set(Arc::clone(&fixture.running.page)).ok();
+    let is_done = Arc::new(AtomicBool::new(false));
+    let until = Arc::clone(&is_done);
+    let looking = std::thread::spawn(move || {
+        while !until.load(Ordering::SeqCst) {
+            look();
+        }
+    });
+
+    fixture.reload(&[kept, after].concat()).await;
+
+    is_done.store(true, Ordering::SeqCst);
+    looking.join().unwrap();
+    let seen = std::mem::take(&mut *seen.lock().unwrap());
+    assert!(
+        !seen.is_empty() && seen.iter().all(|count| *count == 31),
+        "{seen:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn file_that_is_spoilt_once_it_was_read_is_as_it_was_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let bundle = folder.path().join("ca.pem");
+    std::fs::write(&bundle, certificate()).unwrap();
+    let is_spoilt = Arc::new(AtomicBool::new(false));
+    let (path, spoil) = (bundle.clone(), Arc::clone(&is_spoilt));
+    let settings = |tag: &str| {
+        let reads = format!("tags = [{tag:?}]\nca_bundle = \"ca.pem\"");
+        [aws("reads", &reads), aws("other", "")].concat()
+    };
+    let mut fixture = Fixture::in_environment(folder, &settings("before"), move |name| {
+        // Where roles are put on is looked for after the bundle was read.
+        if name == "AWS_ENDPOINT_URL_STS" && spoil.load(Ordering::SeqCst) {
+            std::fs::write(&path, "half a certificate").unwrap();
+        }
+    });
+    is_spoilt.store(true, Ordering::SeqCst);
+
+    fixture.reload(&settings("after")).await;
+
+    assert_eq!(std::fs::read_to_string(&bundle).unwrap(), "half a certificate");
+    assert_eq!(fixture.shown(), ["other", "reads"]);
+    let again = loaded(&fixture.folder, &settings("again"));
+    let told = format!("{:#}", fixture.running.reload(again).await.unwrap_err());
+    assert!(
+        told.contains("account `reads`") && told.contains("stay"),
+        "{told}"
+    );
+    assert_eq!(fixture.shown(), ["other", "reads"], "they go on");
+
+    std::fs::write(&bundle, certificate()).unwrap();
+    is_spoilt.store(false, Ordering::SeqCst);
+    fixture.reload(&settings("again")).await;
+    assert_eq!(fixture.running.accounts.len(), 2);
 }
