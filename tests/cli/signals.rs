@@ -154,7 +154,7 @@ async fn inside(unshare: &Child) -> String {
         let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children"));
         let children = children.expect("the children can be read");
         let child = children.split_whitespace().next();
-        child.map(str::to_owned).ok_or(children.clone())
+        child.map(str::to_owned).ok_or_else(|| children.clone())
     })
     .await
 }
