@@ -91,6 +91,29 @@ polls_of renamed || failed "settings that are no good took the page away"
 cp "$home/vigie.toml" "$root/etc/vigie/vigie.toml"
 passed "settings that are no good fail the reload, and change nothing"
 
+# The page's certificate and key as the key, by names that mean root's files to `vigie check`.
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=vigie -addext subjectAltName=IP:127.0.0.1 -days 30 \
+    -keyout "$root/etc/vigie/web.key" -out "$root/etc/vigie/web.crt" 2>"$home/openssl" || failed "openssl: $(cat "$home/openssl")"
+printf 'tls_server_config: { cert_file: web.crt, key_file: web.key }\n' >"$root/etc/vigie/web.yml"
+chmod 0600 "$root"/etc/vigie/web.*
+sed -i 's/^# \(web_config_file = "web.yml"\)/\1/' "$root/etc/vigie/vigie.toml"
+printf '[Service]\nLoadCredential=%s\nLoadCredential=%s\nLoadCredential=%s\n' \
+    web.yml:/etc/vigie/web.yml web.crt:/etc/vigie/web.crt web.key:/etc/vigie/web.key | drop_in web
+inside /usr/bin/vigie check --config /etc/vigie/vigie.toml >"$home/check" 2>&1 || failed "vigie check: $(cat "$home/check")"
+contains "$(cat "$home/check")" "TLS: yes"
+inside systemctl restart vigie.service
+is "the status with TLS" "listening on https://127.0.0.1:9980" "$(property StatusText)"
+inside systemctl reload vigie.service
+curl --silent --fail --cacert "$root/etc/vigie/web.crt" https://127.0.0.1:9980/-/healthy >/dev/null ||
+    failed "the page is not spoken with over TLS"
+lacks "$(said_last)" WARN ERROR
+cp "$home/vigie.toml" "$root/etc/vigie/vigie.toml"
+rm "$root/etc/systemd/system/vigie.service.d/web.conf" "$root"/etc/vigie/web.*
+inside systemctl daemon-reload
+inside systemctl restart vigie.service
+wait_for "polls without TLS" polls_of renamed
+passed "with TLS of root's files it is reloaded, too"
+
 is "the watch over the key" active "$(property ActiveState vigie-key.path)"
 # Each time that it was given what is in the file.
 given() { journal --unit=vigie-key.service | grep --count '^Finished'; }

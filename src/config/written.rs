@@ -83,7 +83,7 @@ struct WrittenOverrides<T> {
 /// What relative paths are below.
 pub(super) struct Folders<'a> {
     pub(super) settings: &'a Path,
-    /// That of the settings too, unless a service manager hands the key over.
+    /// That of the settings too, unless a service manager hands over what is secret: keys, and the web configuration file.
     pub(super) credentials: &'a Path,
 }
 
@@ -147,7 +147,7 @@ impl WrittenSettings {
             interval,
             stale_after: self.stale_after.map_or(DEFAULT_STALE_AFTER, |Written(age)| age),
             web_config_file: (self.web_config_file)
-                .map(|Written(FilePath(path))| folders.settings.join(path)),
+                .map(|Written(FilePath(path))| folders.credentials.join(path)),
             log_format: self.log_format.unwrap_or_default(),
             audit_interval,
             shard: self.shard.map(|Written(shard)| shard),

@@ -30,7 +30,8 @@ containers:
       - name: VIGIE_LISTEN
         value: {{ printf "%s:%d" .Values.web.host (int .Values.web.port) | quote }}
       {{- if $secretName }}
-      # What is handed over there is the group's to read; and what a relative `credentials_file` is below.
+      # What is handed over there is the group's to read; and what a relative `credentials_file` or `web_config_file`
+      # is below.
       - name: CREDENTIALS_DIRECTORY
         value: /etc/vigie/credentials
       {{- end }}

@@ -257,14 +257,15 @@ fn fault_of_a_flag_names_the_flag() {
 }
 
 #[test]
-fn relative_credentials_are_where_a_service_manager_puts_them() {
-    let text = format!("{ACCOUNT}credentials_file = \"key\"\nca_bundle = \"ca.pem\"\n");
+fn relative_credentials_and_web_file_are_where_a_service_manager_puts_them() {
+    let text = format!("web_config_file = \"web.yml\"\n{ACCOUNT}credentials_file = \"key\"\nca_bundle = \"ca.pem\"\n");
     let of = |fixture: Fixture| {
         let settings = fixture.load("vigie.toml", &text).unwrap();
         let account = &settings.accounts[0];
         let bundle = account.ca_bundle.clone().unwrap();
         assert_eq!(bundle, fixture.folder.path().join("ca.pem"));
         let key = account.credentials_file.clone().unwrap();
+        assert_eq!(settings.web_config_file, Some(key.with_file_name("web.yml")));
         (key, fixture.folder.path().join("key"))
     };
     let variable = "CREDENTIALS_DIRECTORY";
@@ -274,7 +275,9 @@ fn relative_credentials_are_where_a_service_manager_puts_them() {
         let (key, beside_the_settings) = of(Fixture::new().set(variable, of_no_use));
         assert_eq!(key, beside_the_settings);
     }
-    let text = text.replace("\"key\"", "\"/etc/key\"");
+    let text = text
+        .replace("\"key\"", "\"/etc/key\"")
+        .replace("\"web.yml\"", "\"/etc/web.yml\"");
     let settings = Fixture::new()
         .set(variable, "/run")
         .load("vigie.toml", &text)
@@ -283,4 +286,5 @@ fn relative_credentials_are_where_a_service_manager_puts_them() {
         settings.accounts[0].credentials_file.as_deref(),
         Some(Path::new("/etc/key"))
     );
+    assert_eq!(settings.web_config_file.as_deref(), Some(Path::new("/etc/web.yml")));
 }
