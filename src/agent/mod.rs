@@ -64,6 +64,16 @@ pub struct Failed {
 
 /// An error when every account is without a place for its key; a warning for each of some.
 pub fn some_found(looked: Vec<(&str, Result<(), credentials::Error>)>) -> Result<(), credentials::Error> {
+    for (account, reason) in some_missing(looked)? {
+        warn!(account, error = %reason, "no usable key, looking again at each poll");
+    }
+    Ok(())
+}
+
+/// The accounts without a place for their key, and why; an error when these are all.
+fn some_missing<T>(
+    looked: Vec<(&str, Result<T, credentials::Error>)>,
+) -> Result<Vec<(&str, credentials::Error)>, credentials::Error> {
     let accounts = looked.len();
     let mut missing: Vec<_> = (looked.into_iter())
         .filter_map(|(account, found)| Some((account, found.err()?)))
@@ -73,10 +83,7 @@ pub fn some_found(looked: Vec<(&str, Result<(), credentials::Error>)>) -> Result
     {
         return Err(reason);
     }
-    for (account, reason) in missing {
-        warn!(account, error = %reason, "no usable key, looking again at each poll");
-    }
-    Ok(())
+    Ok(missing)
 }
 
 /// Every family of the agent's own rooms.
@@ -146,6 +153,11 @@ impl Agent {
         accounts
             .map(|account| (account.name.as_str(), account.place()))
             .collect()
+    }
+
+    /// The accounts without a place for their key; an error when these are all. Asks nobody for a key.
+    fn without_keys(&self) -> Result<Vec<(&str, credentials::Error)>, credentials::Error> {
+        some_missing(self.places())
     }
 
     /// Makes sure that there is a place for an account's key to come from. Accounts without one are told of and go on

@@ -12,6 +12,7 @@ use super::{Agent, Part, Watch, parts};
 use crate::api::Contents;
 use crate::config::{self, Settings, Shard};
 use crate::exposition::Page;
+use crate::server::Web;
 
 /// Everything that runs. It ends when it is dropped.
 pub struct Running {
@@ -83,7 +84,7 @@ impl Running {
     }
 
     /// Takes other settings. Accounts that they say nothing new of keep their readings and go on; the others end, and
-    /// begin anew. If one cannot be put together, all goes on as it was.
+    /// begin anew. If one cannot be put together, or none has a place for its key, all goes on as it was.
     ///
     /// Nobody sees the page without an account that is in the settings of before and in these.
     pub async fn reload(&mut self, settings: Settings) -> anyhow::Result<()> {
@@ -95,6 +96,8 @@ impl Running {
         );
         let parts = parts(&settings);
         let taken = trial.and_then(|trial| {
+            // Of those without one, their polls tell.
+            trial.without_keys()?;
             // These know of refusals, as those of the trial do not. Of keys that are shared by too many that one tells.
             let mut untold = Warnings::default();
             let keys = &mut self.workshop.keys;
@@ -161,9 +164,10 @@ impl Running {
         Ok(())
     }
 
-    /// Says that what was read last is in force, though the settings had not to be read.
-    pub fn confirmed(&self) {
-        self.config_metrics.loaded();
+    /// Says on the page, from now on, whether the web configuration file can be taken.
+    pub fn show_whether_taken(&self, web: &Web) {
+        let metrics = self.config_metrics.clone();
+        web.tell(move |is_taken| metrics.web(is_taken));
     }
 
     /// Says on the page that settings could not be taken.

@@ -102,6 +102,9 @@ pub(super) async fn serve(
         web: web.clone(),
     };
     let running = agent.start();
+    if let Some(web) = &web {
+        running.show_whether_taken(web);
+    }
     let signs_of_life = manager.keep_alive().context("keeping the watchdog quiet")?;
     manager.ready(&listening);
     let options = server::Options {
@@ -155,24 +158,17 @@ async fn reloaded(
     sources: &Sources,
     refusals: &mut Repeated<String>,
 ) -> server::Outcome {
-    let settings = settings_taken(running, sources.load.as_ref(), refusals).await;
+    let settings = settings_taken(running, sources, refusals).await;
     let Some(web) = sources.web.clone() else {
         return settings;
     };
     let looked = tokio::task::spawn_blocking(move || web.reload()).await;
     // What is wrong with it is in the log already.
     let web = match looked.context("reading the web configuration file broke down") {
-        Ok(Ok(())) => {
-            // What was wrong with it may have been all that was.
-            if sources.load.is_none() {
-                running.confirmed();
-            }
-            return settings;
-        }
+        Ok(Ok(())) => return settings,
         Ok(Err(refused)) => refused.to_string(),
         Err(error) => format!("{error:#}"),
     };
-    running.refused();
     Err(match settings {
         Ok(()) => format!("the settings are in force, and of the web configuration what was before: {web}"),
         Err(settings) => format!("{settings}; {web}"),
@@ -182,15 +178,24 @@ async fn reloaded(
 /// Takes the settings anew, and tells what came of it.
 async fn settings_taken(
     running: &mut Running,
-    load: Option<&Load>,
+    sources: &Sources,
     refusals: &mut Repeated<String>,
 ) -> server::Outcome {
-    let Some(load) = load else {
+    let Some(load) = sources.load.clone() else {
         info!("there are no settings to be read again");
         return Ok(());
     };
-    let load = Arc::clone(load);
-    let loaded = tokio::task::spawn_blocking(move || load()).await;
+    let in_force = sources.web.clone();
+    let loaded = tokio::task::spawn_blocking(move || {
+        let settings = load()?;
+        // The one in force is followed anyway. Another is taken at the next start, which it must not fail.
+        let in_force = in_force.as_ref().map(|web| web.path());
+        if settings.web_config_file.as_deref() != in_force {
+            web(&settings)?;
+        }
+        Ok(settings)
+    });
+    let loaded = loaded.await;
     let outcome = match loaded.context("reading the settings broke down").flatten() {
         Ok(settings) => running.reload(settings).await,
         Err(error) => {

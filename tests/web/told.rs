@@ -68,6 +68,72 @@ async fn users_are_not_all_that_is_asked() {
 }
 
 #[tokio::test]
+async fn page_says_whether_the_web_file_can_be_taken_as_it_is_now() {
+    let folder = Folder::new();
+    folder.web(TLS);
+    let (agent, url) = running(&folder).await;
+    let client = trusting(&folder.path().join("server.crt"));
+    let successful = async || {
+        let page = client.get(format!("{url}/metrics")).send().await.unwrap();
+        let page = page.text().await.unwrap();
+        page.contains("\nvigie_config_last_reload_successful 1\n")
+    };
+    let reload = async || {
+        let answer = client.post(format!("{url}/-/reload")).send().await.unwrap();
+        (answer.status(), answer.text().await.unwrap())
+    };
+    let path = folder.path().join("vigie.toml");
+    let good = std::fs::read_to_string(&path).unwrap();
+    let write = |text: &str| std::fs::write(&path, text).unwrap();
+    assert!(successful().await);
+    folder.web("basic_auth_users: {a: b}");
+    assert!(!successful().await, "nobody asked for a reload");
+    folder.web(TLS);
+    assert!(successful().await);
+
+    // Settings that are wrong stay so, whatever becomes of the file.
+    write("interval = 5");
+    assert_eq!(reload().await.0, StatusCode::INTERNAL_SERVER_ERROR);
+    folder.web("basic_auth_users: {a: b}");
+    assert!(!successful().await);
+    folder.web(TLS);
+    assert!(!successful().await);
+    // What is wrong with the file stays so, whatever becomes of the settings.
+    folder.web("basic_auth_users: {a: b}");
+    write(&good);
+    let (_, told) = reload().await;
+    assert!(told.starts_with("the settings are in force"), "{told}");
+    assert!(!successful().await);
+    folder.web(TLS);
+    assert!(successful().await);
+
+    // Another file would be taken at the next start.
+    write(&good.replace("web.yml", "nowhere.yml"));
+    let (status, told) = reload().await;
+    assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+    assert!(
+        told.starts_with("the settings in force stay") && told.contains("does not exist"),
+        "{told}"
+    );
+    assert!(!successful().await);
+    std::fs::write(folder.path().join("nowhere.yml"), TLS).unwrap();
+    assert_eq!(reload().await.0, StatusCode::OK);
+    assert!(successful().await);
+
+    // No account would have a key.
+    write(&good.replace("\"credentials\"", "\"nowhere\""));
+    let (status, told) = reload().await;
+    assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+    assert!(
+        told.starts_with("the settings in force stay") && told.contains("credentials file"),
+        "{told}"
+    );
+    write(&good);
+    assert_eq!(reload().await.0, StatusCode::OK);
+    agent.end("TERM").await;
+}
+
+#[tokio::test]
 async fn reload_tells_of_a_web_file_that_is_broken_and_of_its_repair() {
     let folder = Folder::new();
     folder.web(TLS);

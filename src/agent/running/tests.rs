@@ -90,7 +90,12 @@ fn certificate() -> String {
 fn loaded(folder: &TempDir, text: &str) -> Settings {
     let file = folder.path().join("vigie.toml");
     std::fs::write(&file, text).unwrap();
-    config::load(Some(&file), &resources::registry(), &BTreeMap::new()).unwrap()
+    let settings = config::load(Some(&file), &resources::registry(), &BTreeMap::new()).unwrap();
+    for account in &settings.accounts {
+        let key = "[default]\naws_access_key_id = TESTKEYEXAMPLE\naws_secret_access_key = canary\n";
+        std::fs::write(account.credentials_file.as_ref().unwrap(), key).unwrap();
+    }
+    settings
 }
 
 async fn refused(breaker: &Breaker) -> Duration {
@@ -264,8 +269,6 @@ async fn other_region_of_sts_is_asked_at_once_though_the_first_refused() {
         account("prod", "aws", &lines)
     };
     let folder = tempfile::tempdir().unwrap();
-    let key = "[default]\naws_access_key_id = TESTKEYEXAMPLE\naws_secret_access_key = canary\n";
-    std::fs::write(folder.path().join("key"), key).unwrap();
     let agent = Agent::new(
         &loaded(&folder, &of("eu-west-1")),
         &(Arc::new(|_: &str| None) as _),

@@ -258,7 +258,9 @@ fn fault_of_a_flag_names_the_flag() {
 
 #[test]
 fn relative_credentials_and_web_file_are_where_a_service_manager_puts_them() {
-    let text = format!("web_config_file = \"web.yml\"\n{ACCOUNT}credentials_file = \"key\"\nca_bundle = \"ca.pem\"\n");
+    let text = format!(
+        "web_config_file = \"web.yml\"\n{ACCOUNT}credentials_file = \"key\"\nca_bundle = \"ca.pem\"\n"
+    );
     let of = |fixture: Fixture| {
         let settings = fixture.load("vigie.toml", &text).unwrap();
         let account = &settings.accounts[0];
@@ -286,5 +288,8 @@ fn relative_credentials_and_web_file_are_where_a_service_manager_puts_them() {
         settings.accounts[0].credentials_file.as_deref(),
         Some(Path::new("/etc/key"))
     );
-    assert_eq!(settings.web_config_file.as_deref(), Some(Path::new("/etc/web.yml")));
+    assert_eq!(
+        settings.web_config_file.as_deref(),
+        Some(Path::new("/etc/web.yml"))
+    );
 }

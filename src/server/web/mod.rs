@@ -58,7 +58,11 @@ pub struct Web {
     bucket: Bucket,
     /// When the certificate expires, once that is on a page.
     expiry: OnceLock<Gauge>,
+    /// Who is told whether the file can be taken, each time that it is read.
+    told: OnceLock<Told>,
 }
+
+type Told = Box<dyn Fn(bool) + Send + Sync>;
 
 struct State {
     current: Arc<Loaded>,
@@ -112,7 +116,20 @@ impl Web {
             checks: Arc::new(checks),
             bucket: Bucket::full(),
             expiry: OnceLock::new(),
+            told: OnceLock::new(),
         })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Tells at once whether the file can be taken, and again each time that it is read; the first who asks for it.
+    pub fn tell(&self, told: impl Fn(bool) + Send + Sync + 'static) {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        told(state.refused.is_none());
+        self.told.set(Box::new(told)).ok();
     }
 
     /// Whether TLS is spoken; that does not change while vigie runs.
@@ -217,6 +234,9 @@ impl Web {
                 }
                 state.refused = Some(refused);
             }
+        }
+        if let Some(told) = self.told.get() {
+            told(state.refused.is_none());
         }
     }
 
