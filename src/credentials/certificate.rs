@@ -27,7 +27,7 @@ pub struct ClientCertificate {
     pub pem: SecretString,
     /// The files or variables that they are from.
     pub from: String,
-    /// Of its files, those that hold a key and that others can read.
+    /// Of its files, those that hold a key and that others can read or change.
     pub readable: Vec<Readable>,
 }
 

@@ -33,7 +33,7 @@ pub struct Stamp {
     size: u64,
 }
 
-/// A file with a secret in it that others can read.
+/// A file with a secret in it that others can read, or change: who changes it has vigie use a key of his, or lets himself in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Readable {
     path: PathBuf,
@@ -47,8 +47,18 @@ impl Readable {
             what,
             path = %paths::shown(&self.path),
             mode = format!("{:04o}", self.stamp.mode),
-            "others can read this file, which holds a secret: run `chmod 600` on it"
+            "others can {} this file, which holds a secret: run `chmod 600` on it",
+            self.verb()
         );
+    }
+
+    /// What others can do with it.
+    pub(crate) fn verb(&self) -> &'static str {
+        match (self.stamp.mode & READ != 0, self.stamp.mode & WRITE != 0) {
+            (true, true) => "read and change",
+            (false, true) => "change",
+            (_, false) => "read",
+        }
     }
 }
 
@@ -72,15 +82,15 @@ impl Stamp {
         })
     }
 
-    /// The file at a path, when it lets group or others read.
+    /// The file at a path, when it lets group or others read or write.
     ///
     /// What a service manager hands over may be readable by its user through an access list, whose mask stands where
-    /// the group's bits do.
+    /// the group's bits do. None of them lets anybody write.
     pub(super) fn readable(self, path: &Path) -> Option<Readable> {
         let folder = env::var_os("CREDENTIALS_DIRECTORY");
         let is_handed_over = folder.is_some_and(|folder| path.parent() == Some(Path::new(&folder)));
-        let readers = if is_handed_over { 0o004 } else { 0o044 };
-        (self.mode & readers != 0).then(|| Readable {
+        let granted = if is_handed_over { READ_BY_GROUP } else { 0 };
+        (self.mode & (READ | WRITE) & !granted != 0).then(|| Readable {
             path: path.to_owned(),
             stamp: self,
         })
@@ -111,3 +121,35 @@ fn fault(unread: Unread, named_by: &'static str) -> Fault {
 }
 
 const LIMIT: u64 = 1024 * 1024;
+
+/// By group and others.
+const READ: u32 = 0o044;
+const READ_BY_GROUP: u32 = 0o040;
+const WRITE: u32 = 0o022;
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn file_that_others_can_read_or_change_is_told() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for (mode, verb) in [
+            (0o600, None),
+            (0o700, None),
+            (0o640, Some("read")),
+            (0o604, Some("read")),
+            (0o620, Some("change")),
+            (0o602, Some("change")),
+            (0o622, Some("change")),
+            (0o642, Some("read and change")),
+            (0o666, Some("read and change")),
+        ] {
+            fs::set_permissions(file.path(), fs::Permissions::from_mode(mode)).unwrap();
+            let readable = Stamp::of(file.path(), "").unwrap().readable(file.path());
+            assert_eq!(readable.as_ref().map(Readable::verb), verb, "{mode:o}");
+        }
+    }
+}

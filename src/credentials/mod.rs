@@ -32,7 +32,7 @@ pub use source::{Current, Found, Marks, Source};
 /// The environment, as a function so that tests need not change the process's own.
 pub type Variables = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
-/// A file with a secret in it, when others can read it, as far as that can be told: whoever reads it says what is wrong
+/// A file with a secret in it, when others can read or change it, as far as that can be told: whoever reads it says what is wrong
 /// with it.
 pub(crate) fn readable(what: &'static str, path: &Path) -> Option<Readable> {
     Stamp::of(path, what).ok()?.readable(path)

@@ -121,7 +121,7 @@ async fn key_that_a_service_manager_hands_over_is_found_and_draws_no_warning() {
     };
     let folder = folder.path().to_str().expect("the path is text");
 
-    for (mode, warned) in [(0o400, false), (0o440, false), (0o444, true)] {
+    for (mode, warned) in [(0o400, false), (0o440, false), (0o444, true), (0o420, true)] {
         set_mode(mode);
         let run = run(&mut once(folder)).await;
         assert_eq!(run.code, Some(0), "{}", run.stderr);

@@ -163,12 +163,12 @@ impl Web {
             ));
         }
         lines.extend(loaded.doubtful.iter().map(|what| format!("but: {what}")));
-        let open = (loaded.secrets.iter()).filter(|(what, path)| readable(what, path).is_some());
-        lines.extend(open.map(|(what, path)| {
-            format!(
-                "but: others can read the {what} {}: run `chmod 600` on it",
-                paths::shown(path)
-            )
+        lines.extend(loaded.secrets.iter().filter_map(|(what, path)| {
+            let verb = readable(what, path)?.verb();
+            let path = paths::shown(path);
+            Some(format!(
+                "but: others can {verb} the {what} {path}: run `chmod 600` on it"
+            ))
         }));
         lines
     }
