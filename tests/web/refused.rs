@@ -21,7 +21,7 @@ async fn what_an_exporter_refuses_is_refused() {
         ("basic_auth_users: {john: doe}".to_owned(), "\"john\""),
         (
             format!("basic_auth_users: {{a: {h}, a: {h}}}", h = hash("x")),
-            "is not valid YAML",
+            "names `a` twice",
         ),
         ("basic_auth_users: {john: ''}".to_owned(), "\"john\""),
         (
@@ -158,8 +158,20 @@ async fn refused_by_both(folder: &Folder, cases: &[(String, &str)]) {
 async fn what_an_exporter_takes_is_taken() {
     let folder = Folder::new();
     let tls = "tls_server_config:\n  cert_file: server.crt\n  key_file: server.key\n";
+    let key = folder.read("server.key");
+    for kind in ["RSA", "EC"] {
+        let labelled = key.replace(" PRIVATE", &format!(" {kind} PRIVATE"));
+        assert_ne!(labelled, key);
+        std::fs::write(folder.path().join(kind), labelled).unwrap();
+    }
+    std::fs::copy(folder.path().join("server.crt"), folder.path().join("007")).unwrap();
+    std::fs::copy(folder.path().join("server.key"), folder.path().join("True")).unwrap();
     for text in [
         String::new(),
+        tls.replace("server.key", "RSA"),
+        tls.replace("server.key", "EC"),
+        tls.replace("server.crt", "007").replace("server.key", "True"),
+        format!("basic_auth_users: {{007: {0}, .inf: {0}, True: {0}}}", hash("x")),
         "tls_server_config:\n".to_owned(),
         "{}".to_owned(),
         "tls_server_config: {}\nhttp_server_config: {headers: }\nbasic_auth_users: {}\n".to_owned(),
@@ -207,6 +219,8 @@ fn what_would_be_open_or_stuck_is_refused_where_an_exporter_starts() {
     std::fs::write(folder.path().join("version-1.crt"), VERSION_1).unwrap();
     let cut_off = folder.read("server.crt").repeat(2).replace("-----END", "");
     std::fs::write(folder.path().join("cut-off.crt"), cut_off).unwrap();
+    let labelled = folder.read("server.key").replace(" PRIVATE", " OTHER PRIVATE");
+    std::fs::write(folder.path().join("labelled.key"), labelled).unwrap();
     for (text, told) in [
         (
             format!("{tls}  client_allowed_sans: [a]\n"),
@@ -251,6 +265,10 @@ fn what_would_be_open_or_stuck_is_refused_where_an_exporter_starts() {
         (
             "tls_server_config: {cert_file: version-1.crt, key_file: server.key}".to_owned(),
             "version-1.crt holds a certificate of X.509 version 1",
+        ),
+        (
+            "tls_server_config: {cert_file: server.crt, key_file: labelled.key}".to_owned(),
+            "has a label that is none of PRIVATE KEY",
         ),
         (
             "tls_server_config: {cert_file: cut-off.crt, key_file: server.key}".to_owned(),

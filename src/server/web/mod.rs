@@ -7,6 +7,7 @@
 mod authorities;
 mod checks;
 mod clients;
+mod document;
 mod expiry;
 mod files;
 mod gate;

@@ -223,8 +223,21 @@ fn private_key(source: &Source, text: &SecretString) -> Read<PrivateKeyDer<'stat
             source.name()
         ));
     }
-    PrivateKeyDer::from_pem_slice(text.as_bytes())
-        .map_err(|_| format!("{} holds no private key in PEM", source.name()))
+    let labelled = PrivateKeyDer::from_pem_slice(text.as_bytes())
+        .map(Zeroizing::new)
+        .map_err(|_| {
+            if text.contains("PRIVATE KEY-----") {
+                return format!(
+                    "{} holds a private key that is damaged, or has a label that is none of PRIVATE KEY, RSA PRIVATE KEY \
+                     and EC PRIVATE KEY: write it as `openssl pkey -in old.key -out new.key` does",
+                    source.name()
+                );
+            }
+            format!("{} holds no private key in PEM", source.name())
+        })?;
+    // Of these three, what it is decides, as with Go, and not what it is called.
+    let by_content = PrivateKeyDer::try_from(labelled.secret_der());
+    Ok(by_content.map_or_else(|_| labelled.clone_key(), |key| key.clone_key()))
 }
 
 /// Why a certificate and a key cannot be used, without the words of the library.

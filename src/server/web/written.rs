@@ -121,9 +121,12 @@ fn rate(mut table: Table, doubtful: &mut Vec<String>) -> Read<Option<Rate>> {
         None => Duration::ZERO,
     };
     let burst = match table.text("burst")? {
-        Some(text) => text
-            .parse()
-            .map_err(|_| format!("`{}` is no whole number", table.path("burst")))?,
+        Some(text) => whole_number(&text).ok_or_else(|| {
+            format!(
+                "`{}` is no whole number: write it in digits, as in 20",
+                table.path("burst")
+            )
+        })?,
         None => 0,
     };
     table.end(&["interval", "burst"])?;
@@ -143,6 +146,12 @@ fn rate(mut table: Table, doubtful: &mut Vec<String>) -> Read<Option<Rate>> {
         ));
     }
     Ok(Some(Rate { interval, burst }))
+}
+
+/// What is written in digits; YAML would take some with a 0 ahead for octal.
+fn whole_number(text: &str) -> Option<u32> {
+    let is_plain = text == "0" || text.starts_with(|first: char| ('1'..='9').contains(&first));
+    text.parse().ok().filter(|_| is_plain)
 }
 
 /// A duration as Go writes it: `1h30m`, `1.5s`; a bare number is in nanoseconds.
@@ -208,7 +217,13 @@ mod tests {
                 "`basic_auth_users` is no table",
             ),
             ("basic_auth_users: {a: [SecretEXAMPLE]}", "no text"),
-            ("basic_auth_users: {}\nbasic_auth_users: {}", "is not valid YAML"),
+            (
+                "basic_auth_users: {}\nbasic_auth_users: {}",
+                "names `basic_auth_users` twice",
+            ),
+            ("basic_auth_users: {~: SecretEXAMPLE}", "no text"),
+            ("basic_auth_users: {a: !!binary SecretEXAMPLE}", "no text"),
+            ("a: &a {b: c}\nbasic_auth_users: {<<: *a}", "no text"),
             (
                 "tls_server_config: {certfile: SecretEXAMPLE}",
                 "`tls_server_config.certfile`",
@@ -227,9 +242,10 @@ mod tests {
             ),
             ("rate_limit: {interval: SecretEXAMPLE, burst: 1}", "no duration"),
             ("rate_limit: {interval: 1s}", "burst"),
-            ("basic_auth_users: {007: SecretEXAMPLE}", "put it in quotes"),
-            ("basic_auth_users: {True: SecretEXAMPLE}", "put it in quotes"),
-            ("basic_auth_users: {1.0: SecretEXAMPLE}", "put it in quotes"),
+            ("rate_limit: {interval: 1s, burst: 010}", "no whole number"),
+            ("rate_limit: {interval: 1s, burst: 0x2}", "no whole number"),
+            ("rate_limit: {interval: 1s, burst: +2}", "no whole number"),
+            ("rate_limit: {interval: 1s, burst: 0}", "missing or 0"),
             ("basic_auth_users: {[a]: SecretEXAMPLE}", "no text"),
             ("a: 1\n---\nb: 1", "more than one document"),
             (
@@ -262,10 +278,21 @@ mod tests {
     }
 
     #[test]
-    fn name_in_quotes_is_the_name() {
-        let written = read("basic_auth_users: {'007': a, \"True\": b, yes: c}").unwrap();
+    fn what_yaml_would_read_as_a_number_or_a_truth_value_is_as_it_is_written() {
+        let written = read(
+            "basic_auth_users: {007: a, 'True': b, yes: c, False: d}\n\
+             http_server_config: {headers: {X-XSS-Protection: 010}, http2: True}\n\
+             tls_server_config: {cert_file: 0x10, key_file: 1.50}",
+        )
+        .unwrap();
         let names: Vec<_> = written.users.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(names, ["007", "True", "yes"]);
+        assert_eq!(names, ["007", "True", "yes", "False"]);
+        assert_eq!(written.headers[0].1, "010");
+        let tls = written.tls.unwrap();
+        assert_eq!(
+            (tls.cert_file.as_deref(), tls.key_file.as_deref()),
+            (Some("0x10"), Some("1.50"))
+        );
     }
 
     #[test]

@@ -2,12 +2,7 @@
 //! twice. No error repeats a value, since most of what is written here is secret; and what was read is wiped once it has
 //! been taken.
 
-use std::mem;
-
-use secrecy::zeroize::Zeroize as _;
-use yaml_rust2::{Yaml, YamlLoader};
-
-use crate::yaml::excess;
+use super::document::{self, Value};
 
 /// What is wrong, as a sentence that goes on after the name of the file.
 pub(super) type Read<T> = Result<T, String>;
@@ -18,68 +13,29 @@ pub(super) struct Table {
     left: Vec<(String, Value)>,
 }
 
-/// A value, whose texts are wiped with it.
-struct Value(Yaml);
-
 /// The table that a file is; an empty file is an empty one.
 pub(super) fn document(text: &str) -> Read<Table> {
-    // A mark of the order of bytes, as editors put it there.
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let is_odd = |character: char| character.is_control() && !"\t\n\r\u{85}".contains(character);
-    if text.contains(is_odd) {
-        return Err("holds a control character: write it as text".to_owned());
-    }
-    if let Some(excess) = excess(text) {
-        return Err(excess.to_owned());
-    }
-    let documents = YamlLoader::load_from_str(text).map_err(|error| {
-        let place = error.marker();
-        format!(
-            "is not valid YAML (line {}, column {})",
-            place.line(),
-            place.col() + 1
-        )
-    })?;
-    let mut documents: Vec<Value> = documents.into_iter().map(Value).collect();
-    // What follows a second `---` would not be read by exporter-toolkit either, and nobody would notice.
-    if documents.len() > 1 {
-        return Err("holds more than one document: write one".to_owned());
-    }
-    let document = documents.pop().unwrap_or(Value(Yaml::Null));
-    Table::of(String::new(), document)
+    Table::of(String::new(), document::read(text)?)
 }
 
 impl Table {
-    fn of(name: String, mut value: Value) -> Read<Self> {
-        let entries = match &mut value.0 {
-            Yaml::Hash(entries) => mem::take(entries),
-            Yaml::Null => {
-                return Ok(Self {
-                    name,
-                    left: Vec::new(),
-                });
-            }
+    fn of(name: String, value: Value) -> Read<Self> {
+        let entries = match value {
+            Value::Table(entries) => entries,
+            Value::Null => Vec::new(),
             _ if name.is_empty() => {
                 return Err("is no table: write keys such as `tls_server_config`".to_owned());
             }
-            Yaml::String(text) => return Err(no_table(&name, text)),
-            _ => return Err(no_table(&name, "")),
+            value => return Err(no_table(&name, value.text().unwrap_or_default())),
         };
         let place = if name.is_empty() {
             String::new()
         } else {
             format!("`{name}` ")
         };
-        // All of them first, so that those after a bad name are wiped too.
-        let entries = entries.into_iter().map(|(key, value)| (Value(key), Value(value)));
-        let entries: Vec<_> = entries.collect();
-        let keys = entries.into_iter().map(|(mut key, value)| match &mut key.0 {
-            Yaml::String(key) => Ok((mem::take(key), value)),
-            // `007` would be the name `7`, and `True` the name `true`.
-            Yaml::Integer(_) | Yaml::Real(_) | Yaml::Boolean(_) => Err(format!(
-                "{place}has a name that YAML reads as a number or as true or false: put it in quotes"
-            )),
-            _ => Err(format!("{place}has a name that is no text")),
+        let keys = entries.into_iter().map(|(key, value)| match key.text() {
+            Some(key) => Ok((key.to_owned(), value)),
+            None => Err(format!("{place}has a name that is no text")),
         });
         let left = keys.collect::<Read<_>>()?;
         Ok(Self { name, left })
@@ -101,12 +57,12 @@ impl Table {
     fn take(&mut self, key: &str) -> Option<Value> {
         let index = self.left.iter().position(|(name, _)| name == key)?;
         let (_, value) = self.left.remove(index);
-        Some(value).filter(|value| !value.0.is_null())
+        Some(value).filter(|value| !matches!(value, Value::Null))
     }
 
     /// A table below this one; empty where there is none.
     pub(super) fn table(&mut self, key: &str) -> Read<Self> {
-        let value = self.take(key).unwrap_or(Value(Yaml::Null));
+        let value = self.take(key).unwrap_or(Value::Null);
         Self::of(self.path(key), value)
     }
 
@@ -115,7 +71,7 @@ impl Table {
         let Some(value) = self.take(key) else {
             return Ok(None);
         };
-        let text = scalar(&value.0).ok_or_else(|| format!("`{}` is no text", self.path(key)))?;
+        let text = text_of(&value).ok_or_else(|| format!("`{}` is no text", self.path(key)))?;
         Ok(Some(text).filter(|text| !text.is_empty()))
     }
 
@@ -124,8 +80,8 @@ impl Table {
         let Some(value) = self.take(key) else {
             return Ok(None);
         };
-        let listed = match &value.0 {
-            Yaml::Array(values) => values.iter().map(scalar).collect::<Option<Vec<_>>>(),
+        let listed = match &value {
+            Value::List(values) => values.iter().map(text_of).collect::<Option<Vec<_>>>(),
             _ => None,
         };
         match listed {
@@ -143,7 +99,7 @@ impl Table {
             return Ok(None);
         };
         // The words of YAML 1.1, which exporter-toolkit's reader takes.
-        let word = scalar(&value.0).unwrap_or_default().to_ascii_lowercase();
+        let word = text_of(&value).unwrap_or_default().to_ascii_lowercase();
         match word.as_str() {
             "true" | "yes" | "on" | "y" => Ok(Some(true)),
             "false" | "no" | "off" | "n" => Ok(Some(false)),
@@ -154,9 +110,9 @@ impl Table {
     /// What is written there, of any name: as it is, or as secrets.
     pub(super) fn every_text<T: From<String>>(self) -> Read<Vec<(String, T)>> {
         let name = self.name;
-        let texts = self.left.into_iter().map(|(key, value)| match &value.0 {
-            Yaml::Null => Ok((key, String::new().into())),
-            value => scalar(value)
+        let texts = self.left.into_iter().map(|(key, value)| match &value {
+            Value::Null => Ok((key, String::new().into())),
+            value => text_of(value)
                 .map(|text| (key, text.into()))
                 .ok_or_else(|| format!("`{name}` has a value that is no text")),
         });
@@ -198,48 +154,7 @@ pub(super) fn told(name: &str) -> &str {
     }
 }
 
-impl Drop for Value {
-    fn drop(&mut self) {
-        wipe(&mut self.0);
-    }
-}
-
-/// No deeper than a document may be nested.
-fn wipe(value: &mut Yaml) {
-    match value {
-        Yaml::String(text) | Yaml::Real(text) => text.zeroize(),
-        Yaml::Array(values) => values.iter_mut().for_each(wipe),
-        Yaml::Hash(entries) => {
-            for (mut key, mut value) in mem::take(entries) {
-                wipe(&mut key);
-                wipe(&mut value);
-            }
-        }
-        _ => {}
-    }
-}
-
 /// A copy that is as large as what is in it: one that shrinks to become a secret may leave a second behind.
-fn scalar(value: &Yaml) -> Option<String> {
-    match value {
-        Yaml::String(text) | Yaml::Real(text) => Some(text.clone()),
-        Yaml::Integer(number) => Some(number.to_string()),
-        Yaml::Boolean(value) => Some(value.to_string()),
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn wiped_value_has_no_text_left_at_any_depth() {
-        let text = "[SecretEXAMPLE, {SecretEXAMPLE: [1.5, SecretEXAMPLE]}, [[SecretEXAMPLE]]]";
-        let mut documents = YamlLoader::load_from_str(text).unwrap();
-        assert!(format!("{documents:?}").contains("SecretEXAMPLE"));
-        documents.iter_mut().for_each(wipe);
-        let left = format!("{documents:?}");
-        assert!(!left.contains("Secret") && !left.contains("1.5"), "{left}");
-    }
+fn text_of(value: &Value) -> Option<String> {
+    value.text().map(str::to_owned)
 }
