@@ -116,7 +116,7 @@ pub async fn run_with(
 /// The routes: what is served, without a listener.
 pub fn router(page: Arc<Page>, reloads: Option<mpsc::Sender<Reload>>) -> Router {
     let reload = match reloads {
-        Some(reloads) => post(move || reload::ask(reloads)),
+        Some(reloads) => post(move |headers: HeaderMap| reload::ask(headers, reloads)),
         None => any(|| async { (StatusCode::NOT_FOUND, reload::IS_OFF) }),
     };
     Router::new()

@@ -123,6 +123,17 @@ async fn post_reloads_only_where_it_is_allowed_and_says_what_came_of_it() {
     );
     scene.wait_for_page("the tags", shows_tags).await;
 
+    // As a browser asks for a page of somewhere else.
+    scene.write("");
+    let forged = HTTP
+        .post(format!("{}/-/reload", scene.url))
+        .header("Origin", "http://evil.example")
+        .send()
+        .await
+        .expect("an answer");
+    assert_eq!(forged.status(), StatusCode::FORBIDDEN);
+    assert!(shows_tags(&scene.page().await), "nothing is read");
+
     scene.write("ca_bundle = \"nowhere.pem\"");
     let (status, text) = scene.post().await;
     assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
