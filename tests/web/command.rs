@@ -180,6 +180,44 @@ async fn secrets_that_others_can_read_are_told() {
 }
 
 #[tokio::test]
+async fn client_with_a_wrong_password_is_told_by_its_address_alone() {
+    let folder = Folder::new();
+    folder.web(&format!(
+        "basic_auth_users: {{prometheus: {}}}\n",
+        hash("PasswordEXAMPLE")
+    ));
+    let (agent, url) = running(&folder).await;
+    let (_, address) = url.split_once("://").unwrap();
+    let ask = async |ask: Ask| {
+        let answer = ask
+            .send(folder.path(), address.parse().unwrap(), "/metrics")
+            .await;
+        answer.status()
+    };
+    // A browser asks like that at first, and `vigie health` always.
+    assert_eq!(ask(Ask::PLAIN).await, Some(401));
+    assert!(!agent.said().contains("kept out"), "{}", agent.said());
+    for (user, password) in [
+        ("prometheus", CANARY),
+        ("prometheus", "OtherEXAMPLE"),
+        (CANARY, "PasswordEXAMPLE"),
+    ] {
+        assert_eq!(ask(Ask::PLAIN.by(user, password)).await, Some(401));
+    }
+    assert_eq!(
+        ask(Ask::PLAIN.by("prometheus", "PasswordEXAMPLE")).await,
+        Some(200)
+    );
+    let (_, _, said) = agent.end("TERM").await;
+    let told: Vec<_> = said.lines().filter(|line| line.contains("kept out")).collect();
+    assert!(
+        matches!(told[..], [told] if told.contains("WARN") && told.contains("client=127.0.0.1 count=1")),
+        "{said}"
+    );
+    assert!(!said.contains(CANARY) && !said.contains("OtherEXAMPLE"), "{said}");
+}
+
+#[tokio::test]
 async fn what_becomes_of_a_changed_file_is_told_in_fields() {
     let folder = Folder::new();
     let users = format!("basic_auth_users: {{prometheus: {}}}\n", hash("PasswordEXAMPLE"));

@@ -9,6 +9,7 @@ use base64::engine::general_purpose::{GeneralPurpose, PAD};
 use base64::{Engine as _, alphabet};
 use secrecy::{ExposeSecret as _, SecretSlice};
 use tokio::time::Instant;
+use tracing::warn;
 
 use super::checks::Verdict;
 use super::written::Rate;
@@ -36,14 +37,19 @@ impl Web {
         };
         match verdict {
             Verdict::Right => None,
-            Verdict::Wrong => Some(
-                (
-                    StatusCode::UNAUTHORIZED,
-                    [(header::WWW_AUTHENTICATE, "Basic")],
-                    "Unauthorized\n",
+            Verdict::Wrong => {
+                if headers.contains_key(header::AUTHORIZATION) {
+                    self.tell_of_a_stranger(client);
+                }
+                Some(
+                    (
+                        StatusCode::UNAUTHORIZED,
+                        [(header::WWW_AUTHENTICATE, "Basic")],
+                        "Unauthorized\n",
+                    )
+                        .into_response(),
                 )
-                    .into_response(),
-            ),
+            }
             Verdict::TooMany => Some(
                 (
                     StatusCode::TOO_MANY_REQUESTS,
@@ -52,6 +58,14 @@ impl Web {
                 )
                     .into_response(),
             ),
+        }
+    }
+
+    /// Never by the user's name, in whose place many a password is typed.
+    fn tell_of_a_stranger(&self, client: IpAddr) {
+        let mut strangers = self.strangers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = strangers.again(client) {
+            warn!(%client, count, "a client is kept out: its user or password is wrong");
         }
     }
 }

@@ -19,6 +19,7 @@ mod users;
 mod written;
 mod yaml;
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -57,6 +58,8 @@ pub struct Web {
     /// As at the start: exporter-toolkit does not change it on the fly either.
     rate: Option<Rate>,
     bucket: Bucket,
+    /// Clients whose user or password was wrong.
+    strangers: Mutex<Repeated<IpAddr>>,
     /// When the certificate expires, once that is on a page.
     expiry: OnceLock<Gauge>,
     /// Who is told whether the file can be taken, each time that it is read.
@@ -116,6 +119,7 @@ impl Web {
             }),
             checks: Arc::new(checks),
             bucket: Bucket::full(),
+            strangers: Mutex::default(),
             expiry: OnceLock::new(),
             told: OnceLock::new(),
         })
