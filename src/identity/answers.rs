@@ -4,7 +4,8 @@ use crate::api::xml::{self, Reader};
 
 /// Reads one page of a listing, each element of its result with `read`, and gives the marker of the next.
 ///
-/// Both clouds send the list when it is empty too. `IsTruncated` says whether there is more, and if it is not there, a
+/// AWS sends the list when it is empty too; whether EIM does nobody has seen, so that one that is said to be whole may lack
+/// it. `IsTruncated` says whether there is more, and if it is not there, a
 /// marker does; none of both is the end. A page that says that there is more has to say where.
 pub fn page(
     reader: &mut Reader<'_>,
@@ -23,7 +24,7 @@ pub fn page(
             }
         }
     }
-    xml::require(has_list, list)?;
+    xml::require(has_list || is_cut == Some(false), list)?;
     match (is_cut, marker.is_empty()) {
         (Some(false), _) | (None, true) => Ok(None),
         (Some(true) | None, false) => Ok(Some(marker)),
@@ -135,13 +136,14 @@ mod tests {
     }
 
     #[test]
-    fn page_without_its_list_is_no_empty_page() {
-        assert_eq!(read("<Users/>"), Ok((Vec::new(), None)));
+    fn page_without_its_list_is_no_empty_page_unless_it_says_that_it_is_whole() {
+        for empty in ["<Users/>", "<IsTruncated>false</IsTruncated>"] {
+            assert_eq!(read(empty), Ok((Vec::new(), None)), "{empty}");
+        }
         for page in [
             "",
             "<Group><GroupName>monitoring</GroupName></Group>",
             "<Members><member/></Members>",
-            "<IsTruncated>false</IsTruncated>",
             "<IsTruncated>true</IsTruncated><Marker>m</Marker>",
             "<Group><Users/></Group>",
         ] {
