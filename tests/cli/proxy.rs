@@ -55,3 +55,27 @@ async fn endpoint_on_this_machine_is_reached_without_a_proxy_though_others_are_n
         ["http://lbu.example.test/"]
     );
 }
+
+#[tokio::test]
+async fn proxy_variable_that_is_no_url_is_told_and_not_passed_over() {
+    let demo = Demo::start(Options::default()).await;
+    let elsewhere = "[[account]]\nname = \"prod\"\nprovider = \"outscale\"\nregions = [\"eu-west-2\"]\n\
+                     credentials_file = \"credentials\"\n";
+    let settings = demo.settings("", elsewhere);
+    for (variable, value, is_refused) in [
+        ("HTTPS_PROXY", "htp://canary:3128", true),
+        ("https_proxy", "canary host:3128", true),
+        ("ALL_PROXY", "ftp://canary:3128", true),
+        ("HTTPS_PROXY", "http://user:canary@proxy.example:3128", false),
+        ("HTTP_PROXY", "proxy.example:3128", false),
+        ("HTTPS_PROXY", "", false),
+    ] {
+        let mut command = vigie(&["check", "--config"]);
+        command.arg(&settings).env(variable, value);
+        let run = run(&mut command).await;
+        let expected = if is_refused { 64 } else { 0 };
+        assert_eq!(run.code, Some(expected), "{value}: {}", run.stderr);
+        assert_eq!(run.stderr.contains(variable), is_refused, "{}", run.stderr);
+        assert!(!run.stderr.contains("canary"), "{}", run.stderr);
+    }
+}

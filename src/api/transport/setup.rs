@@ -1,8 +1,11 @@
 //! How the HTTP client is set up: what it trusts, what it shows, whether it goes through a proxy.
 
+use std::env;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use hyper::Uri;
+use hyper_util::client::proxy::matcher::Matcher;
 use secrecy::ExposeSecret as _;
 use sha2::{Digest as _, Sha256};
 
@@ -92,10 +95,16 @@ pub enum BadTransport {
         /// What the library said.
         detail: String,
     },
-    /// The TLS library, the trust store or a proxy variable is at fault.
+    /// A variable names no proxy: without a word, requests would take no notice of it.
     #[error(
-        "cannot set up HTTPS: {detail}; is the package `ca-certificates` installed, are the proxy variables URLs?"
+        "{variable} is not the URL of a proxy, such as `http://proxy.example:3128`: correct it, or unset it"
     )]
+    Proxy {
+        /// Its name; its value may hold a password.
+        variable: &'static str,
+    },
+    /// The TLS library or the trust store is at fault.
+    #[error("cannot set up HTTPS: {detail}; is the package `ca-certificates` installed?")]
     Setup {
         /// What the library said.
         detail: String,
@@ -152,6 +161,8 @@ impl Needs {
         }
         if !by_proxies {
             builder = builder.no_proxy();
+        } else if let Some(variable) = misread_proxy_variable() {
+            return Err(BadTransport::Proxy { variable });
         }
         let Some(certificate) = &self.client_certificate else {
             return builder.build().map_err(|error| BadTransport::Setup {
@@ -192,6 +203,31 @@ impl Bundle {
         })
     }
 }
+
+/// The variable of a proxy that reqwest takes no notice of, since it does not understand its value.
+fn misread_proxy_variable() -> Option<&'static str> {
+    PROXY_VARIABLES.into_iter().find_map(|names| {
+        // As reqwest does, the first that is set.
+        let mut set = names
+            .into_iter()
+            .filter_map(|name| Some((name, env::var(name).ok()?)));
+        let (name, value) = set.next().filter(|(_, value)| !value.is_empty())?;
+        (!is_proxy(value)).then_some(name)
+    })
+}
+
+fn is_proxy(value: String) -> bool {
+    let proxies = Matcher::builder().all(value).build();
+    proxies
+        .intercept(&Uri::from_static("http://cloud.example"))
+        .is_some()
+}
+
+const PROXY_VARIABLES: [[&str; 2]; 3] = [
+    ["HTTPS_PROXY", "https_proxy"],
+    ["HTTP_PROXY", "http_proxy"],
+    ["ALL_PROXY", "all_proxy"],
+];
 
 fn digest(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
