@@ -70,6 +70,10 @@ lists! {
         "SignatureDoesNotMatch",
         "UnrecognizedClientException",
     ];
+    /// What was lent is over.
+    EXPIRED_TOKEN = ["ExpiredToken", "ExpiredTokenException"];
+    /// The same of a key on loan, which some services say of the request.
+    RAN_OUT = ["ExpiredToken", "ExpiredTokenException", "RequestExpired"];
     /// A parameter was refused as such.
     REFUSED_PARAMETER = [
         "InvalidParameter",

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use super::super::error::NoKey;
-use super::super::{Cause, Credential, Reason};
+use super::super::{Cause, Credential, Reason, code};
 use super::sts::Borrower;
 use crate::credentials::{self, Current, Found, Lease, Marks};
 use crate::repeated::Repeated;
@@ -365,8 +365,7 @@ impl fmt::Debug for Loan {
 
 /// Whether the cloud says of a key on loan that its time is over.
 fn says_it_ran_out(cause: &Cause) -> bool {
-    const CODES: [&str; 3] = ["ExpiredToken", "ExpiredTokenException", "RequestExpired"];
-    matches!(cause, Cause::Answer(answer) if CODES.contains(&answer.code.as_str()))
+    matches!(cause, Cause::Answer(answer) if answer.says(code::RAN_OUT))
 }
 
 /// Until the next asking, after so many that failed.

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::clock::Clock;
 use super::error::NoKey;
-use super::{Cause, Reason};
+use super::{Cause, Reason, code};
 use crate::credentials::{Base, Lease, Remote};
 use local::Local;
 use sts::Sts;
@@ -123,10 +123,7 @@ fn in_time(lease: Lease, remote: &Remote, clock: &Clock) -> Result<Lease, NoKey>
 
 /// What to do about it, where the words of the cause do not say so.
 fn advice(remote: &Remote, cause: &Cause) -> Option<String> {
-    let code = match cause {
-        Cause::Answer(answer) => answer.code.as_str(),
-        _ => "",
-    };
+    let is_over = matches!(cause, Cause::Answer(answer) if answer.says(code::EXPIRED_TOKEN));
     match (remote, cause.reason()) {
         // It says what to do itself.
         _ if matches!(cause, Cause::Credentials(_)) => None,
@@ -145,7 +142,7 @@ fn advice(remote: &Remote, cause: &Cause) -> Option<String> {
                 role.arn
             ))
         }
-        (Remote::WebIdentity(_), _) if code.starts_with("ExpiredToken") => {
+        (Remote::WebIdentity(_), _) if is_over => {
             Some("whatever writes the token's file must write a fresh one".to_owned())
         }
         (Remote::WebIdentity(identity), Reason::Denied | Reason::Auth | Reason::Other) => Some(format!(
