@@ -4,6 +4,7 @@ mod keys;
 mod plan;
 mod regions;
 mod running;
+mod services;
 mod transports;
 mod warnings;
 mod watch;
