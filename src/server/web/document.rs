@@ -159,10 +159,8 @@ fn scalar(mut text: Zeroizing<String>, style: TScalarStyle, tag: Option<&Tag>) -
     match tag {
         None if is_plain && NULL.contains(&text.as_str()) => Value::Null,
         None => Value::Text(mem::take(&mut *text).into()),
-        Some(tag) if tag.handle == CORE && TEXTS.contains(&tag.suffix.as_str()) => {
-            Value::Text(mem::take(&mut *text).into())
-        }
-        Some(_) => Value::Odd,
+        Some(tag) if tag.handle == CORE && !TEXTS.contains(&tag.suffix.as_str()) => Value::Odd,
+        Some(_) => Value::Text(mem::take(&mut *text).into()),
     }
 }
 
@@ -172,7 +170,7 @@ const NULL: [&str; 5] = ["", "~", "null", "Null", "NULL"];
 /// What a tag of YAML's own begins with.
 const CORE: &str = "tag:yaml.org,2002:";
 
-/// Whatever a text is tagged as: it is taken as it is written.
+/// Whichever of these a text is tagged as, it is taken as it is written; and so are tags of others.
 const TEXTS: [&str; 4] = ["str", "int", "float", "bool"];
 
 #[cfg(test)]
@@ -207,7 +205,7 @@ mod tests {
             ("!!int 010", "\"010\""),
             ("!!str ~", "\"~\""),
             ("!!binary aGk=", "odd"),
-            ("!own x", "odd"),
+            ("!own x", "\"x\""),
             ("~", "null"),
             ("Null", "null"),
             ("'null'", "\"null\""),
