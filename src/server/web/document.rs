@@ -2,7 +2,6 @@
 //! exporter-toolkit, whose every value has a type, reads where it wants text.
 
 use std::collections::HashMap;
-use std::mem;
 
 use secrecy::zeroize::Zeroizing;
 use yaml_rust2::parser::{Event, MarkedEventReceiver, Parser, Tag};
@@ -154,13 +153,12 @@ impl Value {
     }
 }
 
-fn scalar(mut text: Zeroizing<String>, style: TScalarStyle, tag: Option<&Tag>) -> Value {
+fn scalar(text: Zeroizing<String>, style: TScalarStyle, tag: Option<&Tag>) -> Value {
     let is_plain = style == TScalarStyle::Plain;
     match tag {
         None if is_plain && NULL.contains(&text.as_str()) => Value::Null,
-        None => Value::Text(mem::take(&mut *text).into()),
         Some(tag) if tag.handle == CORE && !TEXTS.contains(&tag.suffix.as_str()) => Value::Odd,
-        Some(_) => Value::Text(mem::take(&mut *text).into()),
+        _ => Value::Text(text),
     }
 }
 
