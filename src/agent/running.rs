@@ -154,11 +154,11 @@ impl Running {
             "other settings are in force"
         );
         self.accounts = kept;
+        self.settings = settings;
         self.begin(begun);
         drop(keys_in_use);
         self.workshop.keys.forget_unused();
         self.workshop.transports.forget_unused();
-        self.settings = settings;
         self.warn_of_an_idle_shard();
         self.config_metrics.loaded();
         Ok(())
