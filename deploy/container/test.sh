@@ -140,4 +140,29 @@ without=$(engine "${over_tls[@]}" SSL_CERT_FILE=/nowhere -- "${entrypoint[@]}" o
 lacks "$without" UnknownIssuer
 passed "without the image's certificates it would be another refusal ($code): ${without%%$'\n'*}"
 kill "$server"
+
+# As the first process, which the kernel ends by no signal that it does not listen for; the cloud takes connections and
+# says nothing.
+python3 -c 'import socket
+server, taken = socket.create_server(("127.0.0.1", 9000)), []
+print("it listens", flush=True)
+while taken.append(server.accept()) is None:
+    print("it is asked", flush=True)' >>"$home/silent" &
+silent=$!
+wait_for "the silent cloud" grep --quiet listens "$home/silent"
+as_first=(OSC_ACCESS_KEY=TESTKEYEXAMPLE OSC_SECRET_KEY=SecretEXAMPLE)
+for told in "TERM 143 once" "INT 130 audit" "TERM 143 check --live"; do
+    read -r signal wanted command <<<"$told"
+    : >"$home/silent"
+    EXEC='unshare --pid --fork --kill-child' engine "${settings[@]}" "${as_first[@]}" -- "${entrypoint[@]}" $command \
+        >"$home/said" 2>&1 &
+    outside=$!
+    wait_for "a question of $command" grep --quiet asked "$home/silent"
+    kill -s "$signal" "$(pgrep --parent "$outside")"
+    code=0
+    wait "$outside" || code=$?
+    is "the end of $command by SIG$signal" "$wanted" "$code"
+done
+kill "$silent"
+passed "as the first process it ends when told to, whatever it waits for"
 summary

@@ -1,15 +1,13 @@
-//! SIGTERM, SIGINT and SIGHUP while the network is waited for, and to the first process of a container.
+//! SIGTERM, SIGINT and SIGHUP while the network is waited for. To the first process of a container: the image's test.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::Stdio;
 
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-use crate::parts::{DEADLINE, command, wait_for};
+use crate::parts::DEADLINE;
 use crate::vigie::{Running, vigie};
 
 /// Somebody who takes connections and says nothing.
@@ -103,67 +101,4 @@ async fn sighup_while_a_key_is_looked_for_is_answered_once_the_page_is_served() 
     let (code, _, said) = agent.end("TERM").await;
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("listening on"), "{said}");
-}
-
-#[tokio::test]
-async fn first_process_of_a_container_ends_when_told_to() {
-    let place = ["--provider", "outscale", "--region", "eu-west-2"];
-    for (arguments, signal, expected) in [
-        (&["once"][..], "TERM", 143),
-        (&["audit"], "INT", 130),
-        (&["teardown", "--yes"], "TERM", 143),
-        (&["bootstrap", "--out", "nowhere"], "INT", 130),
-    ] {
-        let cloud = Silent::listen().await;
-        let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        let mut first = first_process();
-        first
-            .args(arguments)
-            .args(place)
-            .args(["--endpoint-url", &cloud.url])
-            .current_dir(folder.path())
-            .env("OSC_ACCESS_KEY", "AKIAIOSFODNN7EXAMPLE")
-            .env("OSC_SECRET_KEY", "EXAMPLE");
-        let mut outside = first.spawn().expect("`unshare` of util-linux starts");
-        let _asked = cloud.asked().await;
-        kill(signal, &inside(&outside).await).await;
-        let ended = timeout(DEADLINE, outside.wait()).await;
-        let status = ended.expect("it ends").expect("the child can be waited for");
-        assert_eq!(status.code(), Some(expected), "{arguments:?}");
-    }
-}
-
-/// `vigie` as the first process of a namespace. Who is not root becomes it in there.
-fn first_process() -> Command {
-    let mut unshare = command("unshare");
-    if !rustix::process::geteuid().is_root() {
-        unshare.arg("--map-root-user");
-    }
-    unshare
-        .args(["--pid", "--fork", "--kill-child", env!("CARGO_BIN_EXE_vigie")])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    unshare
-}
-
-/// The process id, out here, of the only child of `unshare`.
-async fn inside(unshare: &Child) -> String {
-    let id = unshare.id().expect("it runs");
-    wait_for("the first process", async || {
-        let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children"));
-        let children = children.expect("the children can be read");
-        let child = children.split_whitespace().next();
-        child.map(str::to_owned).ok_or_else(|| children.clone())
-    })
-    .await
-}
-
-async fn kill(signal: &str, process: &str) {
-    let sent = command("sh")
-        .args(["-c", "kill -s \"$1\" \"$2\"", "kill", signal, process])
-        .status()
-        .await
-        .expect("a shell starts");
-    assert!(sent.success(), "it had ended before");
 }
