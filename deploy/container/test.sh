@@ -154,7 +154,7 @@ as_first=(OSC_ACCESS_KEY=TESTKEYEXAMPLE OSC_SECRET_KEY=SecretEXAMPLE)
 for told in "TERM 143 once" "INT 130 audit" "TERM 143 check --live"; do
     read -r signal wanted command <<<"$told"
     : >"$home/silent"
-    EXEC='unshare --pid --fork --kill-child' engine "${settings[@]}" "${as_first[@]}" -- "${entrypoint[@]}" $command \
+    EXEC='exec unshare --pid --fork --kill-child' engine "${settings[@]}" "${as_first[@]}" -- "${entrypoint[@]}" $command \
         >"$home/said" 2>&1 &
     outside=$!
     wait_for "a question of $command" grep --quiet asked "$home/silent"
