@@ -28,7 +28,7 @@ pub(super) struct Standing {
 /// The key that is used now, counted.
 #[derive(Debug, Default)]
 struct Latest {
-    digest: Option<[u8; 32]>,
+    digest: Option<Digest>,
     number: u64,
 }
 
@@ -43,8 +43,7 @@ impl Standing {
     }
 
     /// The number of a key, greater than that of every other one used before.
-    fn number(&self, credentials: &Credentials) -> u64 {
-        let digest = digest(credentials);
+    fn number(&self, digest: Digest) -> u64 {
         let mut latest = locked(&self.latest);
         if latest.digest != Some(digest) {
             latest.digest = Some(digest);
@@ -54,9 +53,12 @@ impl Standing {
     }
 }
 
-/// The standings of a process's keys, by access key id.
+/// Of all of a key: who has its id and another secret is refused alone.
+type Digest = [u8; 32];
+
+/// The standings of a process's keys.
 #[derive(Debug, Default)]
-pub struct Standings(Mutex<HashMap<String, Weak<Standing>>>);
+pub struct Standings(Mutex<HashMap<Digest, Weak<Standing>>>);
 
 /// The standing of the key in one place, which is another one when the key is.
 #[derive(Debug)]
@@ -102,9 +104,10 @@ impl Place {
     pub(super) fn of(&self, key: &Current) -> (Arc<Standing>, u64) {
         let mut now = locked(&self.now);
         if key.generation > now.generation {
-            self.change(&mut now, &key.credentials);
+            let digest = digest(&key.credentials);
+            self.change(&mut now, digest);
             now.generation = key.generation;
-            now.number = now.standing.number(&key.credentials);
+            now.number = now.standing.number(digest);
         }
         // What is older than the key of now proves nothing of it.
         let is_latest = key.generation == now.generation;
@@ -114,11 +117,10 @@ impl Place {
 
     /// Takes the standing that the key has. One that nobody knows yet goes on with the refusals of the key before, which
     /// the cloud goes on counting.
-    fn change(&self, now: &mut Now, credentials: &Credentials) {
+    fn change(&self, now: &mut Now, digest: Digest) {
         let mut known = locked(&self.standings.0);
         known.retain(|_, standing| standing.strong_count() > 0);
-        let id = &credentials.access_key_id;
-        let another = match known.get(id).and_then(Weak::upgrade) {
+        let another = match known.get(&digest).and_then(Weak::upgrade) {
             Some(standing) => {
                 if Arc::ptr_eq(&standing, &now.standing) {
                     return;
@@ -141,7 +143,7 @@ impl Place {
             now.standing.places.fetch_sub(1, Ordering::Relaxed);
             now.standing = standing;
         }
-        known.insert(id.clone(), Arc::downgrade(&now.standing));
+        known.insert(digest, Arc::downgrade(&now.standing));
     }
 }
 
@@ -151,19 +153,19 @@ impl Drop for Place {
     }
 }
 
-fn digest(credentials: &Credentials) -> [u8; 32] {
+fn digest(credentials: &Credentials) -> Digest {
     let token = credentials.session_token.as_ref();
     let parts = [
         credentials.access_key_id.as_str(),
         credentials.secret_access_key.expose_secret(),
         token.map_or("", |token| token.expose_secret()),
     ];
-    let mut digest = Sha256::new();
+    let mut hash = Sha256::new();
     for part in parts {
-        digest.update(part.len().to_be_bytes());
-        digest.update(part);
+        hash.update(part.len().to_be_bytes());
+        hash.update(part);
     }
-    digest.finalize().into()
+    hash.finalize().into()
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

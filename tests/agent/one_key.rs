@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use vigie::demo::Key;
 
-use crate::bench::{Account, Bench, pass, unknown_key};
+use crate::bench::{Account, Bench, cloud, pass, still, unknown_key, watcher, with_wrong_secret};
 use crate::scripted::{Answer, Scripted};
 
 #[tokio::test(start_paused = true)]
@@ -103,4 +103,26 @@ async fn call_that_waits_while_the_key_is_replaced_uses_the_new_one() {
     assert_eq!(failed, []);
     assert_eq!(cloud.refusals(), 0);
     assert_eq!(cloud.asked().len(), 8);
+}
+
+#[tokio::test(start_paused = true)]
+async fn account_with_a_slip_in_its_secret_holds_no_other_back() {
+    let cloud = cloud(still()).await;
+    let key = watcher(&cloud);
+    let account = |name, key| Account {
+        name,
+        ..Account::new(&cloud, key)
+    };
+    let wrong = with_wrong_secret(&key);
+    let mut bench = Bench::new("", &[account("right", &key), account("wrong", &wrong)]);
+    bench.start();
+    for _ in 0..30 {
+        pass(60).await;
+        let page = bench.shown();
+        let polled = |account| {
+            let labels = [("account", account), ("kind", "instances")];
+            page.value("vigie_poll_success", &labels)
+        };
+        assert_eq!((polled("right"), polled("wrong")), (Some(1.0), Some(0.0)));
+    }
 }

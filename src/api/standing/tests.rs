@@ -45,6 +45,17 @@ async fn one_key_in_two_places_stands_as_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn wrong_secret_of_one_place_holds_no_other_back() {
+    let [right, wrong] = places();
+    let good = key(1, "SAME", "EXAMPLE");
+    let (standing, number) = right.of(&good);
+    assert!(standing.breaker.pass("a", number).await.unwrap().accepted());
+    refuse(&wrong, &key(1, "SAME", "EXAMPLE-WITH-A-SLIP")).await;
+    let (standing, number) = right.of(&good);
+    assert!(standing.breaker.pass("a", number).await.unwrap().accepted());
+}
+
+#[tokio::test(start_paused = true)]
 async fn refusals_of_before_are_not_forgotten_where_two_become_one() {
     let [first, second] = places();
     for id in ["X", "Y"] {
