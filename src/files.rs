@@ -33,10 +33,17 @@ pub enum Unread {
     },
 }
 
+/// What a file is like, without opening it, so that a pipe cannot hold us.
+pub(crate) fn look(path: &Path) -> Result<Metadata, Unread> {
+    let metadata = fs::metadata(path)?;
+    is_regular(&metadata)?;
+    Ok(metadata)
+}
+
 /// All that a file holds, if that is no more than `limit` bytes.
 pub(crate) fn read(path: &Path, limit: u64) -> Result<Zeroizing<Vec<u8>>, Unread> {
     // Looked at before, since opening alone may do something to a device; and after, since it may be another by then.
-    judge(&fs::metadata(path)?, limit)?;
+    size(&look(path)?, limit)?;
     // Opening a pipe would otherwise wait for somebody to write into it.
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = File::options()
@@ -58,7 +65,9 @@ pub(crate) fn read_text(path: &Path, limit: u64) -> Result<Zeroizing<String>, Un
 }
 
 fn content(file: File, limit: u64) -> Result<Zeroizing<Vec<u8>>, Unread> {
-    let size = judge(&file.metadata()?, limit)?;
+    let metadata = file.metadata()?;
+    is_regular(&metadata)?;
+    let size = size(&metadata, limit)?;
     // Room for all of it at once, and to see that it ends: a buffer that grows leaves copies of a secret behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(size + 64));
     file.take(limit + 1).read_to_end(&mut bytes)?;
@@ -68,14 +77,18 @@ fn content(file: File, limit: u64) -> Result<Zeroizing<Vec<u8>>, Unread> {
     Ok(bytes)
 }
 
-/// Its size, if it is one to read.
-fn judge(metadata: &Metadata, limit: u64) -> Result<usize, Unread> {
+fn is_regular(metadata: &Metadata) -> Result<(), Unread> {
     if metadata.is_dir() {
         return Err(Unread::Directory);
     }
     if !metadata.is_file() {
         return Err(Unread::Special);
     }
+    Ok(())
+}
+
+/// Its size, if that is not too much.
+fn size(metadata: &Metadata, limit: u64) -> Result<usize, Unread> {
     if metadata.len() > limit {
         return Err(Unread::TooLarge { limit });
     }

@@ -3,7 +3,7 @@
 //! Reads block: these are local files of a few lines, and a `stat` before each poll costs microseconds.
 
 use std::{
-    env, fs, io,
+    env, io,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
@@ -63,15 +63,9 @@ impl Readable {
 }
 
 impl Stamp {
-    /// Looks at a file without opening it, so that a pipe cannot hold us.
+    /// Looks at a file without opening it.
     pub(super) fn of(path: &Path, named_by: &'static str) -> Result<Self, Fault> {
-        let metadata = fs::metadata(path).map_err(|error| fault(error.into(), named_by))?;
-        if metadata.is_dir() {
-            return Err(Fault::Directory);
-        }
-        if !metadata.is_file() {
-            return Err(Fault::Special);
-        }
+        let metadata = files::look(path).map_err(|unread| fault(unread, named_by))?;
         Ok(Self {
             modified: (metadata.mtime(), metadata.mtime_nsec()),
             changed: (metadata.ctime(), metadata.ctime_nsec()),
@@ -129,7 +123,7 @@ const WRITE: u32 = 0o022;
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
+    use std::{fs, os::unix::fs::PermissionsExt as _};
 
     use super::*;
 
