@@ -73,7 +73,7 @@ impl Client {
         self.budget().await?;
         // Another call may have been refused while this one waited, and the key may have been replaced.
         let mut holds = pass.holds().map_err(|locked| self.held_back(locked))?;
-        if let Ok(current) = region.account.key(self.deadline).await {
+        if let Ok(current) = region.account.credential.key(self.deadline).await {
             holds &= current.generation == key.generation;
         }
         if !holds {
